@@ -125,4 +125,4 @@ class GoneError(CircusError, AttributeError):
 
 
 class SupervisorStopped(CircusError):  # noqa: N818 - a fact, not a fault
-    """The supervisor has ended, and answers no more."""
+    """The supervisor has ended, and no longer answers."""

@@ -226,8 +226,8 @@ STREAM = {  # by the part: `class` for `stdout_stream.class`
     "is called on a thread of its own.",
     "filename": "The file, which is appended to. A FileStream needs one. A relative path begins "
     "in the folder that the daemon was started in, not in `working_dir`. Of a symbolic link, the "
-    "file that it leads to is rotated, in its own folder; what is no file, or one that the daemon "
-    "has open already (`/dev/stdout`), never is.",
+    "file that it leads to is rotated, in its own folder; what is not a file, or one that the "
+    "daemon has open already (`/dev/stdout`), never is.",
     "max_bytes": "The size in bytes that a FileStream does not pass; 0 for no limit. Takes effect "
     "together with `backup_count`.",
     "backup_count": "How many full files are kept, as FILE.1, FILE.2 and so on. With 0 the file "

@@ -41,7 +41,7 @@ class Readers:
         self._fns[fd] = fn
 
     def remove(self, fd: int) -> None:
-        """Read a file no more, before it is closed; does nothing if it is not read."""
+        """Stop reading a file, before it is closed; does nothing if it is not read."""
         if self._fns.pop(fd, None) is not None and self._epoll is not None:
             self._epoll.unregister(fd)
 

@@ -280,7 +280,7 @@ class CircusClient(Members):
 
         Raises:
             CallError: There is no usable reply; "Timed out." when there is none at all.
-            TypeError: The message is no mapping.
+            TypeError: The message is not a mapping.
         """
         if not isinstance(cmd, Mapping):
             raise TypeError(f"call takes a mapping, not {type(cmd).__name__}")

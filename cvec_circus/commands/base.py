@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.overrides import warn_of_overrides
-from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
+from cvec_circus.commands.kinds import (
+    MATCH_METHODS,
+    PROVED,
+    to_match_method,
+    to_reason,
+    to_waiting,
+    to_watchers,
+)
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
 from cvec_circus.compat.command import MessageMaker
@@ -27,7 +34,6 @@ if TYPE_CHECKING:
     from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
-    from cvec_circus.wire.outcome import Outcome
 
 LEFT_BEHIND = "{watcher}: process {pid} is left behind: {command}"
 GAP = "{}: was down for a moment: the old process was stopped first"
@@ -46,6 +52,7 @@ class Property(NamedTuple):
             comes from a bug in a script, and would stop everything.
         switch: Whether the command line takes it as ``--name``, without a value if it is a boolean.
         doc: A sentence for the help and the command reference.
+        choices: The words to complete a command line with; `kind` decides which are taken.
     """
 
     name: str
@@ -57,6 +64,7 @@ class Property(NamedTuple):
     null: bool = True
     switch: bool = False
     doc: str = ""
+    choices: Sequence[str] = ()
 
     @property
     def help(self) -> str:
@@ -87,7 +95,11 @@ MOST_NAMED = 5
 MOST_PATTERNS = 20
 """In a list: each one is compared with the name of every watcher."""
 MATCH = Property(
-    "match", to_match_method, switch=True, doc="How names match: glob, simple or regex."
+    "match",
+    to_match_method,
+    switch=True,
+    doc="How names match: glob, simple or regex.",
+    choices=MATCH_METHODS,
 )
 _WAITING = 'Answer when it is done; with "proved", when what was started is ready, too.'
 COMMON = (
@@ -110,12 +122,14 @@ class Switch(NamedTuple):
         prop: The name of the property.
         value: What the property is set to; None if the switch takes a value.
         doc: Its line in the help; the property's own if it is "".
+        choices: As for the property, likewise.
     """
 
     name: str
     prop: str
     value: Any = None
     doc: str = ""
+    choices: Sequence[str] = ()
 
 
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
@@ -358,7 +372,7 @@ class Command(MessageMaker):
         return reply
 
     def words(self, reply: Fields) -> str | Table:
-        """Render a reply that is no error for people."""
+        """Render a reply that is not an error for people."""
         return "ok"
 
     def script(self, reply: Fields) -> str | Table:
@@ -375,22 +389,6 @@ class Command(MessageMaker):
 def is_name(text: str, found: Watchers) -> bool:
     """Tell whether a text is the very name of the one watcher found by it, and no pattern."""
     return [fold(one.name) for one in found] == [fold(text)]
-
-
-def strays(outcome: Outcome) -> Fields:
-    """Shape the outcome of an order that ends watchers: the processes they leave behind."""
-    return {"strays": outcome.strays} if outcome.strays else {}
-
-
-def replaced(outcome: Outcome) -> Fields:
-    """Shape the outcome of an order that replaces processes: their pids."""
-    pids = {"stopped": outcome.stopped, "started": outcome.started, "kept": outcome.kept}
-    return {"info": pids, **gaps(outcome)}
-
-
-def gaps(outcome: Outcome) -> Fields:
-    """Shape the outcome of a rollout: the watchers that were without a process meanwhile."""
-    return {"gap": outcome.gap} if outcome.gap else {}
 
 
 def __getattr__(name: str) -> Any:

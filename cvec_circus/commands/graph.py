@@ -17,13 +17,14 @@ MISSING = "missing"
 PART = "part of it"
 """What a watcher needs of one that it is part of."""
 
+_FORMS = ("text", "mermaid", "dot", "json")
 _FORMAT = "How to draw it: text, mermaid, dot or json. `text` by default."
 
 
 class Graph(Command):
     name = "graph"
     doc = "Draw which watcher waits for which."
-    local = (Switch("format", "format", None, _FORMAT),)
+    local = (Switch("format", "format", None, _FORMAT, _FORMS),)
 
     def execute(self, call: Call) -> Fields | None:
         return {"watchers": call.target.graph()}
@@ -32,7 +33,7 @@ class Graph(Command):
         form = switches.get("format", "text")
         if form not in FORMATS:
             near = did_you_mean(form, FORMATS) or f": write {', '.join(FORMATS)}"
-            raise ArgumentError(f"--format {form} is no format{near}")
+            raise ArgumentError(f"--format {form} is not a format{near}")
         return super().message(args, switches)
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
@@ -148,10 +149,7 @@ def _escaped(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-FORMATS: dict[str, Callable[[Watchers], str]] = {
-    "text": draw_text,
-    "mermaid": draw_mermaid,
-    "dot": draw_dot,
-    "json": draw_json,
-}
+FORMATS: dict[str, Callable[[Watchers], str]] = dict(
+    zip(_FORMS, (draw_text, draw_mermaid, draw_dot, draw_json))
+)
 """What draws each format."""

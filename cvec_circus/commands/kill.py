@@ -14,6 +14,7 @@ from cvec_circus.commands.base import (
     Fields,
     Property,
 )
+from cvec_circus.commands.kinds import SIGNALS
 from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_boolean, to_seconds, to_signal
@@ -31,7 +32,7 @@ class Kill(Command):
         NAMES,
         MATCH,
         PID,
-        Property("signum", to_signal, switch=True, doc=_SIGNUM),
+        Property("signum", to_signal, switch=True, doc=_SIGNUM, choices=SIGNALS),
         Property("graceful_timeout", to_seconds, low=0, switch=True, doc=_TIMEOUT),
         Property("surge", to_boolean, default=False, switch=True, doc=_SURGE),
     )

@@ -20,6 +20,11 @@ _PLACE = re.compile("[0-9a-f]{1,32}:[0-9]{1,20}")
 _MAX_NAME = 200
 MAX_REASON = 500
 
+MATCH_METHODS = ("glob", "simple", "regex")
+
+SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH")
+"""Those that people send, for completion."""
+
 PROVED = "proved"
 """The value of `waiting` that waits for the proof as well: see `core.proof`."""
 MOST_NAMES = 1000
@@ -47,7 +52,7 @@ def to_reason(value: Any) -> str:
 
 def to_match_method(value: Any) -> str:
     """Take a way of matching names; refuse others in the words of Circus."""
-    if value in ("glob", "simple", "regex"):
+    if value in MATCH_METHODS:
         return str(value)
     raise MessageError(f"unknown match method {value[:60] if type(value) is str else shown(value)}")
 

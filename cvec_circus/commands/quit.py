@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import Call, Command, Fields, strays
+from cvec_circus.commands.base import Call, Command, Fields
+from cvec_circus.commands.target import strays
 from cvec_circus.wire import orders
 
 

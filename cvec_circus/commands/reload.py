@@ -12,9 +12,9 @@ from cvec_circus.commands.base import (
     Fields,
     Property,
     Switch,
-    replaced,
 )
 from cvec_circus.commands.render import Table
+from cvec_circus.commands.target import replaced
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
 

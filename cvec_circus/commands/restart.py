@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvec_circus.commands.base import ANY_NAMES, MATCH, YES, Call, Command, Fields, replaced, strays
+from cvec_circus.commands.base import ANY_NAMES, MATCH, YES, Call, Command, Fields
+from cvec_circus.commands.target import replaced, strays
 from cvec_circus.wire import orders
 
 

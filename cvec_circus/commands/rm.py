@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields, Property, strays
+from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields, Property
+from cvec_circus.commands.target import strays
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire.orders import Remove
 

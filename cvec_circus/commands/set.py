@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property, gaps
+from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property
+from cvec_circus.commands.target import gaps
 from cvec_circus.exc import ArgumentError, MessageError, OptionError, OptionsError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.rights import ACCOUNTS, accounts_of

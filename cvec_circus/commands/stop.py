@@ -12,8 +12,8 @@ from cvec_circus.commands.base import (
     Command,
     Fields,
     Property,
-    strays,
 )
+from cvec_circus.commands.target import strays
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
 

@@ -95,3 +95,19 @@ class CommandTarget(Protocol):
     def reopen(self, watchers: Any) -> None: ...
     def rehearse(self, order: Any) -> list[Fields]: ...
     def reload_configuration(self, props: Fields, answer: Any) -> None: ...
+
+
+def strays(outcome: Outcome) -> Fields:
+    """Shape the outcome of an order that ends watchers: the processes they leave behind."""
+    return {"strays": outcome.strays} if outcome.strays else {}
+
+
+def replaced(outcome: Outcome) -> Fields:
+    """Shape the outcome of an order that replaces processes: their pids."""
+    pids = {"stopped": outcome.stopped, "started": outcome.started, "kept": outcome.kept}
+    return {"info": pids, **gaps(outcome)}
+
+
+def gaps(outcome: Outcome) -> Fields:
+    """Shape the outcome of a rollout: the watchers that were without a process meanwhile."""
+    return {"gap": outcome.gap} if outcome.gap else {}

@@ -25,7 +25,7 @@ class Wait(Command):
     properties = (
         NAMES,
         MATCH,
-        Property("state", to_state, default="ready", doc=_STATE),
+        Property("state", to_state, default="ready", doc=_STATE, choices=STATES),
         Property("timeout", to_seconds, low=0, doc="Seconds after which the answer is an error."),
     )
     usage = "NAME [NAME ...]"

@@ -34,7 +34,7 @@ def rlimit_value(val: str | None) -> int:
     """Return a resource limit given as text; -1, which is none, for nothing.
 
     Raises:
-        ValueError: It is no number.
+        ValueError: It is not a number.
     """
     return int(val) if val else -1
 

@@ -8,7 +8,7 @@ from cvec_circus.base.overrides import overridden, warn_of_overrides
 
 
 class Members:
-    """Says of an attribute that is gone what to write instead. Safe from any thread.
+    """Says what to write instead of an attribute that is gone. Safe from any thread.
 
     A subclass that has a method of such a name is warned of when it is defined.
 

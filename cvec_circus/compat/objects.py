@@ -111,7 +111,7 @@ def dict_differ(dict1: Mapping[Any, Any], dict2: Mapping[Any, Any]) -> bool:
 
 
 def debuglog(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a method log its beginning and end at level debug if the variable DEBUG is set."""
+    """Make a method log where it begins and ends, at level debug, if the variable DEBUG is set."""
 
     @wraps(func)
     def logged(self: Any, *args: Any, **more: Any) -> Any:
@@ -142,7 +142,7 @@ def check_future_exception_and_log(future: Any) -> BaseException | None:
 
 
 def close_on_exec(fd: int) -> None:
-    """Have a file closed by a program that this process starts."""
+    """Keep a file from the programs that this process starts."""
     fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
 
 

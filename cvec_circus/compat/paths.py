@@ -138,7 +138,7 @@ def others(module: str) -> list[str]:
 
 
 def finder(module: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a module at an old path, which `find` does the work of."""
+    """Return the `__getattr__` of a module at an old path; `find` does its work."""
 
     def find_in(name: str) -> Any:
         return find(module, name)

@@ -39,7 +39,7 @@ def bytes2human(n: int) -> str:
     """Return a number of bytes as people write it: 1519616 is "1.45M".
 
     Raises:
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
     """
     if not isinstance(n, int):
         raise TypeError(f"{n!r} is not a number of bytes")
@@ -94,7 +94,7 @@ def parse_env_str(env_str: str) -> dict[str, str]:
     """Return the variables in a text such as "A=1,B=$HOME"; see `parse_env_dict`.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text has another form.
     """
     return parse_env_dict(to_environment(env_str))
 

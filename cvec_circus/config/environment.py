@@ -22,7 +22,7 @@ from cvec_circus.options.expand import env_values, names_in
 from cvec_circus.options.kinds import shown
 
 SHORTEST_SECRET = 3
-"""Characters. What is shorter is no secret, and may be part of any word of a message."""
+"""Characters. What is shorter is not a secret, and may be part of any word of a message."""
 
 _NAMES = re.compile(
     r"\$([A-Z][A-Z0-9_]*)|(?i:\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\))",
@@ -96,7 +96,7 @@ class Environments:
             try:
                 self._wild.append((re.compile(fnmatch.translate(pattern)), number))
             except re.error:  # older Pythons translate [z-a] into nonsense
-                findings.problem(section, "", f"{pattern} is no pattern")
+                findings.problem(section, "", f"{pattern} is not a pattern")
 
     def _look(self, section: Section, findings: Findings) -> None:
         """Warn of names that are not what they look like."""

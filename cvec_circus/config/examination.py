@@ -352,7 +352,7 @@ def _idle_parts(given: Mapping[str, str], options: Mapping[str, Any]) -> Iterato
                     yield key, f"a {name} does not use it, only a {' or '.join(users)}"
         path = str(conf.get("filename", ""))
         if path.startswith(("/dev/", "/proc/")) and _ROTATING & row.parts & conf.keys():
-            yield f"{stream}.filename", f"{path} is no file of its own, so it is never rotated"
+            yield f"{stream}.filename", f"{path} is not a file of its own, so it is never rotated"
         size = f"{stream}.max_bytes"
         if name == "FileStream" and size in given and not conf.get("backup_count"):
             yield size, f"without {stream}.backup_count nothing is rotated"

@@ -241,7 +241,9 @@ class Deferred:
 
     def _admit(self, queued: Queued) -> None:
         if self._count >= MOST:
-            raise CircusError("too many messages wait for names already; ask again later")
+            raise CircusError(
+                "too many messages are waiting for names to be looked up; try again later"
+            )
         self._count += 1
         for key in queued.keys:
             self._lines.setdefault(key, deque()).append(queued)

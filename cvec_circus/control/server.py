@@ -173,7 +173,9 @@ class Reply:
             MessageError: Too many answers are awaited already.
         """
         if self._request is not None and not self._request.keep(self, waits):
-            reason = "too many requests wait for their answers; ask later, or without waiting"
+            reason = (
+                "too many requests are waiting for answers; try again later, or without waiting"
+            )
             raise MessageError(reason, messages.COMMAND_FAILED)
 
     def hand_over(self) -> list[Any] | None:

@@ -103,11 +103,11 @@ class Ender(Asker):
         process.killed = True
         watcher.places.due(process, Purpose.COMPLAIN, self.now() + UNKILLABLE_TIMEOUT)
         if process.state is not ProcessState.STOPPING:
-            note(watcher, f"what process {pid} left behind did not end, killing it")
+            note(watcher, f"what process {pid} left behind did not end; killing it")
             self.ports.signals.kill(process)
             return
         process.enter(ProcessState.KILLED)
-        note(watcher, f"process {pid} did not end in time, killing it and its group")
+        note(watcher, f"process {pid} did not end in time; killing it and its group")
         self.tell(watcher, "before_signal", pid=pid, signum=signum)
         self.ports.signals.kill(process)
         self.tell(watcher, "after_signal", pid=pid, signum=signum)

@@ -147,7 +147,7 @@ class Spawner(Prover):
             places.next_spawn_at = now + jittered(delay, self.random())
             places.ready.appendleft(process)
             if places.shortages == 1:
-                self.note(watcher, f"{places.trouble}; it is tried again until there is some")
+                self.note(watcher, f"{places.trouble}; trying again until there is some")
             return
         if self.judges(watcher, process):
             text = f"slot {process.wid}: {error or type(error).__name__}"

@@ -161,7 +161,7 @@ class Watchers:
             self.touch(watcher)
             self._recorder.record(fact)
             if watcher.is_abandoned and not watcher.places.slots:
-                self.ports.outputs.close(watcher)  # it is converged no more
+                self.ports.outputs.close(watcher)  # it is no longer converged
 
     def _advance(self) -> None:
         if not self.campaign.is_over:

@@ -25,7 +25,7 @@ PROG = "cvec_circusctl"
 WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
 """Options that take the next word."""
 
-_COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
+COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
 
 _NEGATIVE = re.compile(r"-[0-9.]+")
@@ -61,7 +61,7 @@ def parse(argv: Sequence[str], defaults: argparse.Namespace | None = None) -> Li
         at += 2 if argv[at] in WITH_VALUE else 1
     options, unknown = parser.parse_known_args(argv[:at], copy.copy(defaults))
     if unknown:
-        near = did_you_mean(unknown[0], (*_COMMON, "--completion", "--version"))
+        near = did_you_mean(unknown[0], (*COMMON, "--completion", "--version"))
         parser.error(f"unknown option {unknown[0]}{near}")
     if at >= len(argv):
         return Line(options, None, {})
@@ -210,7 +210,7 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     for word in args:
         if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
             known = [f"--{switch.name}" for switch in command.switches_shown]
-            hint = did_you_mean(word, [*known, *_COMMON])
+            hint = did_you_mean(word, [*known, *COMMON])
             if command.name == "add":
                 hint = hint or "; words of a program stand after --"
             parser.error(f"{command.name} has no {word}{hint}")

@@ -16,8 +16,9 @@ from cvec_circus.client import Client
 from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands import table
 from cvec_circus.commands.base import Command
+from cvec_circus.commands.kinds import SIGNALS
 from cvec_circus.commands.naming import NUMBER
-from cvec_circus.ctl.arguments import PROG, add_switches, main_parser
+from cvec_circus.ctl.arguments import COMMON, PROG, add_switches, main_parser
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system import completion
@@ -26,14 +27,6 @@ from cvec_circus.wire import messages
 PATIENCE = 0.5
 """Seconds that the daemon has to answer: a key that was pressed must not hang."""
 
-SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH")
-VALUES: dict[str, Sequence[str]] = {
-    "--match": ("glob", "simple", "regex"),
-    "--signum": SIGNALS,
-    "--for": ("ready", "up", "stopped", "gone", "completed"),
-    "--format": ("text", "mermaid", "dot", "json"),
-}
-OPTIONS = ("--endpoint", "--help", "--json", "--prettify", "--show-secrets", "--timeout")
 MISSING = "completion needs argcomplete: pip install 'cvec_circus[completion]'"
 
 
@@ -57,7 +50,7 @@ class Candidates:
 
     def switches(self, command: Command) -> list[str]:
         """Return the switches and options that a command may have."""
-        return [*(f"--{switch.name}" for switch in command.switches_shown), *OPTIONS]
+        return [*(f"--{switch.name}" for switch in command.switches_shown), *sorted(COMMON)]
 
     def _for(self, word: str, command: Command, before: Sequence[str]) -> list[str]:
         """Return what a word of the usage may stand for."""
@@ -101,6 +94,16 @@ def _places(command: Command, before: Sequence[str]) -> list[str]:
     return []
 
 
+def values_of(command: Command) -> dict[str, Sequence[str]]:
+    """Return the switches of a command that take the next word, each with the known ones."""
+    found = {}
+    for switch in command.switches_shown:
+        if switch.value is None:
+            prop = command.by_name.get(switch.prop)
+            found[f"--{switch.name}"] = switch.choices or (prop.choices if prop else ())
+    return found
+
+
 def print_script(shell: str) -> int:
     """Print the script by which a shell completes command lines, and return the exit code."""
     try:
@@ -122,11 +125,12 @@ def completing_parser() -> argparse.ArgumentParser:
     for command in table.load_all().values():
         below = commands.add_parser(command.name, help=command.doc)
         add_switches(below, command)
-        for action in below._actions:
-            for name in VALUES.keys() & action.option_strings:
-                action.completer = partial(_given, VALUES[name])  # type: ignore[attr-defined]
-        words = below.add_argument("words", nargs="*")
-        words.completer = partial(_arguments, command)  # type: ignore[attr-defined]
+        for name, words in values_of(command).items():
+            if words:
+                action: Any = below._option_string_actions[name]
+                action.completer = partial(_given, words)
+        rest: Any = below.add_argument("words", nargs="*")
+        rest.completer = partial(_arguments, command)
     commands.add_parser("help").add_argument("command", nargs="?", choices=table.NAMES)
     return parser
 

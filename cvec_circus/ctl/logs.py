@@ -204,13 +204,13 @@ class ReadingSeveral(Reading):
         """Say, once, that the daemon is gone."""
         if not self._is_lost:
             self._is_lost = True
-            complain(f"({why}; waiting for it to be back)")
+            complain(f"({why}; waiting for it to come back)")
 
     def _find(self, former: str, place: str) -> None:
         """Say that there is another daemon, which a place tells, or the former one again."""
         is_another = former.partition(":")[0] != place.partition(":")[0]
         if is_another:
-            complain("(the daemon was started anew)")
+            complain("(the daemon was restarted)")
         elif self._is_lost:
             complain("(the daemon answers again)")
         self._is_lost = False

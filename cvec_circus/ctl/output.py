@@ -59,7 +59,7 @@ _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 
 
 def show(command: Command, reply: Fields, options: Namespace) -> None:
-    """Print a reply that is no error on the standard output.
+    """Print a reply that is not an error on the standard output.
 
     A terminal gets words and tables for people; a pipe what circusctl prints, for scripts, unless
     `options` ask for the former by `table`. Remarks stand below the words for people, and go to the
@@ -167,7 +167,7 @@ def in_a_cell(text: str) -> str:
 class Page(NamedTuple):
     """What a text is laid out for. Immutable."""
 
-    width: int | None = None  # columns of the terminal; None if it is no terminal
+    width: int | None = None  # columns of the terminal; None if it is not a terminal
     colour: bool = False
 
 

@@ -11,14 +11,14 @@ import readline
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Callable
 
 from cvec_circus import __version__, exc
 from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands import table
-from cvec_circus.ctl.arguments import PROG, WITH_VALUE, Line, parse
-from cvec_circus.ctl.completion import OPTIONS, VALUES, Candidates
+from cvec_circus.ctl.arguments import COMMON, PROG, WITH_VALUE, Line, parse
+from cvec_circus.ctl.completion import Candidates, values_of
 from cvec_circus.ctl.output import complain, say
 
 PROMPT = f"{PROG}> "
@@ -148,25 +148,27 @@ class Completer:
         return [f"{shlex.quote(word)} " for word in dict.fromkeys(found)]
 
     def _all(self, before: list[str], text: str) -> Sequence[str]:
-        if before and before[-1] in VALUES:
-            return VALUES[before[-1]]
-        words = _without_options(before)
+        words = _without_options(before, WITH_VALUE)
         if not words or words == ["help"]:
-            return OPTIONS if text.startswith("-") else sorted((*table.NAMES, *_OWN))
+            return sorted(COMMON) if text.startswith("-") else sorted((*table.NAMES, *_OWN))
         command = table.find(words[0])
         if command is None:
             return ()
+        values = values_of(command)
+        if before[-1] in values:
+            return values[before[-1]]
         if text.startswith("-"):
             return self._candidates.switches(command)
+        words = _without_options(before, {*WITH_VALUE, *values})
         return self._candidates.words(command, words[1:])
 
 
-def _without_options(words: Sequence[str]) -> list[str]:
+def _without_options(words: Sequence[str], with_value: Collection[str]) -> list[str]:
     """Drop the options and switches, and their values."""
     kept: list[str] = []
     former = ""
     for word in words:
-        if not word.startswith("-") and former not in WITH_VALUE and former not in VALUES:
+        if not word.startswith("-") and former not in with_value:
             kept.append(word)
         former = word
     return kept

@@ -205,7 +205,7 @@ class Daemon:
             if action is Action.STOP:
                 supervisor.stop(cause)
             elif action is Action.REOPEN:
-                logger.info("opening log files anew (signal:%s)", name)
+                logger.info("reopening log files (signal:%s)", name)
                 supervisor.target.reopen(None)
             else:
                 self._reload(supervisor, cause)

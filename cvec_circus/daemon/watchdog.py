@@ -71,7 +71,7 @@ class Watchdog:
             beats = self._loop.beats
             if not (beats % 2 and beats == seen):
                 if times >= LOOKS:
-                    logger.warning("the supervisor thread goes on again")
+                    logger.warning("the supervisor thread runs again")
                 seen, times = beats, 0
                 continue
             times += 1
@@ -86,7 +86,7 @@ class Watchdog:
         shown = [_shown(names.get(ident, "?"), stacks[ident]) for ident in list(stacks)[:MOST]]
         stacks.clear()
         logger.critical(
-            "the supervisor thread has not gone on for %g s; this is what every thread does:\n%s",
+            "the supervisor thread has been stuck for %g s; what every thread is doing:\n%s",
             LOOK * LOOKS,
             "\n".join(shown),
         )

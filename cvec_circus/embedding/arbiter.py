@@ -346,7 +346,7 @@ class Arbiter(Watchers):
         try:
             self.stop()
         except Exception:
-            logger.exception("%s.stop raised; the end goes on", type(self).__qualname__)
+            logger.exception("%s.stop raised; shutting down all the same", type(self).__qualname__)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end of its thread, unless that is the calling one."""

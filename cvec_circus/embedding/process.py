@@ -309,10 +309,10 @@ class Process(Members):
         """Send a signal to one of its children.
 
         Raises:
-            ProcessLookupError: It is no child of it.
+            ProcessLookupError: It is not a child of it.
         """
         if not self.is_child(pid):
-            raise ProcessLookupError(f"process {pid} is no child of {self!r}")
+            raise ProcessLookupError(f"process {pid} is not a child of {self!r}")
         os.kill(pid, to_signum(signum))
 
     def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:

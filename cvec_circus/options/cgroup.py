@@ -42,7 +42,7 @@ def to_processors(value: Any) -> float:
     try:
         number = to_float(text[:-1], FEWEST * 100, MOST * 100) if is_share else to_float(text)
     except ValueError as error:
-        reason = str(error) if is_share else f"{shown(value)} is no number of processors"
+        reason = str(error) if is_share else f"{shown(value)} is not a number of processors"
         raise ValueError(f"{reason}: write 0.5, 2 or 150%") from None
     number = number / 100 if is_share else number
     if not FEWEST <= number <= MOST:

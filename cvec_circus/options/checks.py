@@ -83,10 +83,10 @@ def to_check(value: Any, kinds: tuple[str, ...] = READY_KINDS) -> Check | None:
     kind = kind.strip().lower()
     if kind not in kinds or bool(colon) is (kind == "notify"):
         forms = ", ".join(FORMS[one] for one in kinds)
-        raise ValueError(f"{shown(text)} is no check: write {forms}")
+        raise ValueError(f"{shown(text)} is not a check: write {forms}")
     if kind in NETWORK_KINDS:
         if not target.startswith("//"):
-            raise ValueError(f"{shown(text)} is no address: write {FORMS[kind]}")
+            raise ValueError(f"{shown(text)} is not an address: write {FORMS[kind]}")
         target = target[2:]
     reason = _why_not(kind, target)
     if reason:
@@ -181,7 +181,7 @@ def to_dependencies(value: Any) -> dict[str, str]:
         need = _SYNONYMS.get(need.strip().lower(), need.strip().lower())
         if need and need not in CONDITIONS:
             near = did_you_mean(need, CONDITIONS) or f": write {', '.join(CONDITIONS)}"
-            wrong.append(f"{shown(need)} is no condition{near}")
+            wrong.append(f"{shown(need)} is not a condition{near}")
         found[name] = need
     if wrong:
         raise ValueError("; ".join(wrong))
@@ -196,7 +196,7 @@ def to_watcher_names(value: Any) -> list[str]:
         value = value.strip()
         value = (value[:-1] if value.endswith(",") else value).split(",") if value else []
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{shown(value)} is no list of watchers such as db, cache")
+        raise ValueError(f"{shown(value)} is not a list of watchers such as db, cache")
     names = [to_text(word).strip() for word in value]
     if not all(names):
         raise ValueError("a name in the list is empty")
@@ -238,7 +238,7 @@ def shown_checks(checks: Mapping[str, Check]) -> dict[str, str]:
 def _why_not(kind: str, target: str) -> str:
     """Say what is wrong with the target of a check, "" for nothing."""
     if kind == "fd" and not (len(target) == 1 and "3" <= target <= "9"):
-        return f"{shown(target)} is no file descriptor: write fd:3 to fd:9"
+        return f"{shown(target)} is not a file descriptor: write fd:3 to fd:9"
     if kind == "log" and not 0 < len(target.encode()) <= LONGEST_TEXT:
         return f"log: needs the text to look for, {LONGEST_TEXT} bytes at most"
     if kind in NETWORK_KINDS:
@@ -255,11 +255,11 @@ def _why_not(kind: str, target: str) -> str:
 def _why_no_address(kind: str, target: str) -> str:
     """Say what is wrong with an address, "" for nothing."""
     if kind == "unix" and not (target.startswith("/") and target.strip("/")):
-        return f"{shown(target)} is no path: write {FORMS[kind]}"
+        return f"{shown(target)} is not a path: write {FORMS[kind]}"
     if kind == "unix" and len(target.encode()) > LONGEST_PATH and not names_in(target):
         return f"{shown(target)} is longer than the {LONGEST_PATH} bytes that a path may have here"
     if kind == "tcp" and not _ADDRESS.fullmatch(target):
-        return f"{shown(target)} is no address: write {FORMS[kind]}"
+        return f"{shown(target)} is not an address: write {FORMS[kind]}"
     if kind in ("http", "https") and "@" in target.partition("/")[0]:
         return f"a user in the address is not supported: write {FORMS[kind]}"
     if kind in ("http", "https") and not target.partition("/")[0]:
@@ -273,7 +273,7 @@ def _why_no_port(target: str) -> str:
     _, colon, port = authority.rpartition("]")[2].rpartition(":")
     if not colon or names_in(port) or (_PORT.fullmatch(port) and 0 < int(port) < 65536):
         return ""
-    return f"{shown(port)} is no port: write a number from 1 to 65535"
+    return f"{shown(port)} is not a port: write a number from 1 to 65535"
 
 
 def _pair(word: str) -> tuple[str, str]:

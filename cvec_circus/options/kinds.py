@@ -173,7 +173,7 @@ def to_choice(value: Any, *choices: str) -> str:
 def to_endpoint(value: Any) -> str:
     """Return the address of a ZeroMQ socket, such as tcp://127.0.0.1:5555."""
     if not _ENDPOINT.fullmatch(to_text(value)):
-        raise ValueError(f"{shown(value)} is no endpoint such as tcp://127.0.0.1:5555")
+        raise ValueError(f"{shown(value)} is not an endpoint such as tcp://127.0.0.1:5555")
     return str(value)
 
 
@@ -220,7 +220,7 @@ def to_environment(value: Any) -> dict[str, str]:
 def to_stream(value: Any) -> dict[str, Any]:
     """Return the parts of a stream; null is none. Text cannot be one: a file gives each part."""
     if value is not None and not isinstance(value, Mapping):
-        raise ValueError(f"{shown(value)} is no stream; give its parts, such as its .filename")
+        raise ValueError(f"{shown(value)} is not a stream; give its parts, such as its .filename")
     return to_mapping(value or {})
 
 
@@ -250,7 +250,7 @@ def to_account(value: Any) -> int | str:
     if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
         name = to_text(value).strip()
         if len(name.split()) != 1 or not name.isprintable() or len(name) > LONGEST_ACCOUNT:
-            raise ValueError(f"{shown(value)} is no name of a user or group")
+            raise ValueError(f"{shown(value)} is not the name of a user or group")
         return name
     return to_integer(value, low=0)
 
@@ -263,7 +263,7 @@ def to_protocol(value: Any) -> int:
         return to_integer(value, 0, _HIGHEST_PROTOCOL)
     except ValueError:
         names = ", ".join(PROTOCOLS)
-        raise ValueError(f"{shown(value)} is no protocol: a number, or one of {names}") from None
+        raise ValueError(f"{shown(value)} is not a protocol: a number, or one of {names}") from None
 
 
 def to_limit(value: Any) -> int:
@@ -382,5 +382,5 @@ def human2bytes(s: str) -> int:
     found = _SIZE.fullmatch(s)
     power = _POWERS.get(found[2].lower()) if found else None
     if found is None or power is None:
-        raise ValueError(f"{s!r} is no size such as 1.5M")
+        raise ValueError(f"{s!r} is not a size such as 1.5M")
     return int(float(found[1]) * 1024**power)

@@ -56,7 +56,7 @@ class Calendar:
             wall: Seconds since 1970; what it returns is later.
 
         Raises:
-            ValueError: It is no schedule, does not come within 50 years, or cronsim is not
+            ValueError: It is not a schedule, does not come within 50 years, or cronsim is not
                 installed.
         """
         try:
@@ -71,7 +71,7 @@ class Calendar:
                     return coming
         except CronSimError as error:
             wrong = str(error)[:1].lower() + str(error)[1:]
-            said = f"{shown(schedule)} is no schedule ({wrong}): write {FORM}"
+            said = f"{shown(schedule)} is not a schedule ({wrong}): write {FORM}"
             raise ValueError(said) from None
         raise ValueError(f"{shown(schedule)} never comes")
 

@@ -156,7 +156,7 @@ def syslog_address(address: str) -> tuple[str, int, str]:
     """Return host, port and path of a syslog; the host or the path is "".
 
     Raises:
-        ValueError: That is no address.
+        ValueError: That is not an address.
     """
     if address.startswith("/"):
         return "", 0, address

@@ -114,8 +114,8 @@ class WatcherOptions(_Rows, Mapping[str, Any]):
     """The value of every option of a watcher. Immutable, so safe from any thread.
 
     An attribute for each row. It is a mapping too: of the rows by name, and of the freeform options
-    and `rlimit_*` in `extra`. It is no dataclass, because that module adds 8 ms to every start of
-    the daemon.
+    and `rlimit_*` in `extra`. It is not a dataclass: that module adds 8 ms to every start of the
+    daemon.
     """
 
     extra: Mapping[str, Any]

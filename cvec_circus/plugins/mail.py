@@ -209,9 +209,11 @@ class MailServer:
             if config[one] is None and config[other] is not None:
                 raise OptionError(one, f"missing; it goes with {other}")
             if not (config[one] or "").isascii():
-                raise OptionError(one, "has characters that SMTP cannot send: not of ASCII")
+                raise OptionError(one, "has characters that SMTP cannot send: use ASCII only")
         if self._user is not None and self._tls == "none" and self._host not in LOCAL:
-            raise OptionError("tls", "a password goes to another machine by starttls or tls only")
+            raise OptionError(
+                "tls", "a password is sent to another machine over starttls or tls only"
+            )
 
     def send(self, message: EmailMessage) -> None:
         """Send a mail.
@@ -235,7 +237,7 @@ class MailServer:
         except OSError as error:  # all others of smtplib are of these, too
             raise OSError(f"{place}: {error or type(error).__name__}") from None
         if refused:
-            logger.warning("%s refuses some: %s", place, listed(refused))
+            logger.warning("%s refuses some recipients: %s", place, listed(refused))
 
     def _send(self, message: EmailMessage) -> dict[str, tuple[int, bytes]]:
         session: smtplib.SMTP
@@ -279,7 +281,7 @@ def addresses(option: str, given: Sequence[str]) -> str:
     """Return addresses as a header has them; raises OptionError for an invalid one."""
     for one in given:
         if not is_address(one):
-            raise OptionError(option, f"{one!r} is not the address of a mail box")
+            raise OptionError(option, f"{one!r} is not the address of a mailbox")
     return ", ".join(given)
 
 

@@ -111,9 +111,11 @@ class RedisObserver(BaseObserver):
 
 
 def check_port(url: str) -> None:
-    """Raise OptionError for a port that is no number, without quoting it: it may be a password."""
+    """Raise OptionError for a port that is not a number, unquoted: it may be a password."""
     try:
         _ = urlsplit(url).port
     except ValueError:
-        text = "the port is no number; a password is written with %2F for /, %23 for #, %3F for ?"
+        text = (
+            "the port is not a number; a password is written with %2F for /, %23 for #, %3F for ?"
+        )
         raise OptionError("redis_url", text) from None

@@ -30,7 +30,7 @@ class Selection:
         for pattern in self._actions:
             if not any(fnmatchcase(action, pattern.lstrip("!")) for action in ACTIONS):
                 near = did_you_mean(pattern, ACTIONS)
-                raise OptionError("actions", f"{pattern!r} is no action{near}")
+                raise OptionError("actions", f"{pattern!r} is not an action{near}")
 
     def takes(self, event: Mapping[str, Any]) -> bool:
         """Tell whether an event is selected."""

@@ -146,7 +146,7 @@ class StatsdClient(Members):
             if now >= self._look_up_at:
                 self._look_up()
             if self._socket is None:
-                raise OSError("the host is not known")
+                raise OSError("unknown host")
             self._socket.sendto(line, self._address)
         except (OSError, UnicodeError) as error:
             self._lose(now, str(error))

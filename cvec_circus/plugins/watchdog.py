@@ -69,7 +69,7 @@ class WatchDog(CircusPlugin):
         self._names = self._expression("watchers_regex")
         self._message = self._expression("msg_regex")
         if "pid" not in self._message.groupindex:
-            raise OptionError("msg_regex", "it needs a group that is called pid: (?P<pid>...)")
+            raise OptionError("msg_regex", "it needs a group named pid: (?P<pid>...)")
         how = {
             "signum": self.config["watchers_stop_signal"],
             "graceful_timeout": self.config["watchers_graceful_timeout"],
@@ -164,7 +164,7 @@ class WatchDog(CircusPlugin):
         except (TypeError, ValueError):
             pid = None
         if pid is None:
-            self._complain("%.200r is no sign of life", text)
+            self._complain("%.200r is not a sign of life", text)
         elif pid in self.watched:
             self._watch(self.watched[pid].watcher, pid)
         elif pid not in self._ending:

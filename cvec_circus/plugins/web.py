@@ -126,7 +126,9 @@ def fetch(
                 if SYSTEM.monotonic() - began_at > timeout:
                     return Answer(NO_ANSWER, 0, f"not all of it within {timeout:g} s")
             if page.length:  # announced, but not received
-                return Answer(NO_ANSWER, 0, "the server closed the connection amid the page")
+                return Answer(
+                    NO_ANSWER, 0, "the server closed the connection in the middle of the page"
+                )
             return Answer(page.status, SYSTEM.monotonic() - began_at, "", beginning)
     except urllib.error.HTTPError as error:
         with error:

@@ -56,7 +56,7 @@ def parse(kind: str, target: str) -> Address:
         target: What stands after `KIND://`, with names replaced.
 
     Raises:
-        ValueError: It is no address.
+        ValueError: It is not an address.
     """
     if kind == "unix":
         if not target.startswith("/") or "\0" in target or len(target.encode()) > LONGEST_PATH:
@@ -67,13 +67,13 @@ def parse(kind: str, target: str) -> Address:
     if "@" in authority:
         raise ValueError(f"the address of {kind}:// has a user in it, which is not supported")
     if kind == "tcp" and path:
-        raise ValueError(f"{kind}://{authority}{path} is no address of a host and a port")
+        raise ValueError(f"{kind}://{authority}{path} is not an address of a host and a port")
     found = _HOST_PORT.fullmatch(authority)
     given = (found["port"] or "") if found else ""
     number = int(given) if given.isascii() and given.isdecimal() else 0
     port = number or (PORTS.get(kind, 0) if not given else 0)
     if found is None or not 0 < port < 65536:
-        raise ValueError(f"{kind}://{authority} is no address of a host and a port")
+        raise ValueError(f"{kind}://{authority} is not an address of a host and a port")
     if path and not path.startswith("/"):
         path = f"/{path}"
     if not _VISIBLE.fullmatch(path) or len(path) > LONGEST_URL_PATH:

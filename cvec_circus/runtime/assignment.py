@@ -86,7 +86,7 @@ def read(arguments: Sequence[str] | None = None) -> Assignment:
         if name in assignment.config:
             raise exc.ArgumentError(f"a plugin's configuration cannot hold {name!r}")
     if assignment.log_level not in LEVELS:
-        raise exc.ArgumentError(f"{assignment.log_level!r} is no log level")
+        raise exc.ArgumentError(f"{assignment.log_level!r} is not a log level")
     return assignment
 
 

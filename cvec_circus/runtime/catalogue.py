@@ -84,9 +84,8 @@ def find(name: str) -> Listed:
         if one.name == name:
             return one
     near = did_you_mean(name, [*BUILT_IN, *(one.name for one in others)])
-    what = "no dotted name of a class, such as myproject.plugins.Logger"
-    if not dot:
-        what = "no short name of an installed plugin, and " + what
+    what = "the dotted name of a class, such as myproject.plugins.Logger"
+    what = f"not {what}" if dot else f"neither the short name of an installed plugin nor {what}"
     raise PluginError(f"{name!r} is {what}{near}")
 
 
@@ -152,7 +151,7 @@ def load_class(name: str) -> type[CircusPlugin]:
     """Import the class of a plugin by its short or dotted name.
 
     Raises:
-        PluginError: It cannot be imported, has no such name, or is no plugin. The text is one line.
+        PluginError: It cannot be imported, has no such name, or is not a plugin: one line.
     """
     if (called := ours(name)) != name:
         logger.warning("%s is %s here, and taken for that; write it so", name, called)
@@ -172,7 +171,7 @@ def _load(listed: Listed) -> type[CircusPlugin]:
             hint = f", did you mean {near[0]}?" if near else ""
             raise PluginError(f"there is no {part} in {module}{hint}") from None
     if not isinstance(found, type) or not issubclass(found, CircusPlugin):
-        raise PluginError(f"{name} is no plugin: it does not derive from {GROUP}.CircusPlugin")
+        raise PluginError(f"{name} is not a plugin: it does not derive from {GROUP}.CircusPlugin")
     if found.handle_recv is CircusPlugin.handle_recv:
         raise PluginError(f"{name} does not implement handle_recv")
     return found

@@ -161,7 +161,7 @@ def _bound(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise TypeError(f"{text!r} is no bound") from None  # the author's slip, not the user's
+        raise TypeError(f"{text!r} is not a bound") from None  # the author's slip, not the user's
 
 
 def _integer(value: Any, min: str = "-inf", max: str = "inf") -> int:
@@ -194,6 +194,6 @@ def _list_of(kind: Callable[[Any], Any]) -> Callable[..., list[Any]]:
 
 def _check_length(value: str | list[Any] | tuple[Any, ...], what: str, low: str, high: str) -> None:
     if len(value) < _bound(low):
-        raise ValueError(f"{shown(value)} has less than {low} {what}")
+        raise ValueError(f"{shown(value)} has fewer than {low} {what}")
     if len(value) > _bound(high):
         raise ValueError(f"{shown(value)} has more than {high} {what}")

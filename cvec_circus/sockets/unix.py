@@ -226,7 +226,7 @@ def _make_room(path: str, replace: bool) -> None:
 def is_served(path: str) -> bool:
     """Tell whether a process listens on the socket at a path, or reads from it. Waits a second.
 
-    A socket without a server refuses connections, and so does a file that is no socket.
+    A socket without a server refuses connections, and so does a file that is not a socket.
     """
     for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_UNIX, kind) as probe:

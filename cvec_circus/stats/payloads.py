@@ -107,7 +107,7 @@ def read(topic: bytes, payload: bytes) -> tuple[str, str | None, Row]:
     stat = json.loads(payload)
     _, dot, name = topic.decode("utf-8", "replace").partition(".")
     if not dot or not isinstance(stat, dict):
-        raise ValueError(f"{topic!r} is no topic of statistics")
+        raise ValueError(f"{topic!r} is not a topic of statistics")
     if "subtopic" not in stat:
         return name, None, stat
     subtopic = str(stat["subtopic"])  # a name may hold dots, so the topic alone does not tell

@@ -376,7 +376,7 @@ class PipeReader:
             self._drop(oldest)
 
     def _detach(self, pipe: Pipe) -> None:
-        """Read a pipe no more. Its file descriptor may be closed after that."""
+        """Stop reading a pipe. Its file descriptor may be closed after that."""
         self._forget(pipe)
         self._epoll.unregister(pipe.fd)
 

@@ -1,6 +1,6 @@
 """Taking over what an earlier daemon has left: watchers, processes, their pipes; then the plan.
 
-Owned by the supervisor thread, before its loop runs. See the page of the design, `survival`.
+Owned by the supervisor thread, before its loop runs. See `survival` among the pages of the design.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Adopter:
             self._roster.ports.events.publish(watcher, "adopted", ADOPT, **told)
 
     def _take_pipes(self, watcher: Watcher, process: ManagedProcess, found: Confirmed) -> str:
-        """Read the pipes of a process from now on; say which cannot be had, and why."""
+        """Read the pipes of a process from now on; say which cannot be taken over, and why."""
         troubles = []
         if found.checks is None or self._handed is None:
             sought = self._desks.probes.adopt(watcher, process)
@@ -184,7 +184,7 @@ class Adopter:
 
 def open_pipe(pid: int, first: str, inode: int) -> int | None:
     """Open the pipe that a process has under a number, or under another one, for reading; None if
-    it has it no more.
+    it no longer has it.
 
     Raises:
         OSError: We may not look, or may not open it.

@@ -45,7 +45,7 @@ class Launched(NamedTuple):
 
 
 class Bookkeeper:
-    """Notes nothing: that of a daemon without a ledger. Owned by the supervisor thread.
+    """The bookkeeper of a daemon without a ledger: notes nothing. Owned by the supervisor thread.
 
     Attributes:
         is_on: Whether a daemon that comes later can adopt what is started now.
@@ -74,7 +74,7 @@ class Bookkeeper:
         """Note all listening sockets, by name."""
 
     def had(self, watcher: Watcher, process: ManagedProcess, sockets: Mapping[str, Any]) -> None:
-        """Note the sockets of a process that are not those of now, or had other settings."""
+        """Note the sockets of a process that differ from those of now, or had other settings."""
 
     def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note, before it is started, that a process will be there."""
@@ -336,7 +336,7 @@ class LedgerBookkeeper(Bookkeeper):
 
 
 def digest(options: WatcherOptions) -> str:
-    """Return what stands for the options that a change of needs fresh processes for."""
+    """Return a digest of the options whose change needs fresh processes."""
     state = {name: value for name, value in written(options).items() if needs_fresh(name)}
     text = json.dumps(state, sort_keys=True).encode()
     return f"{zlib.crc32(text):08x}{len(text):x}"
@@ -344,5 +344,5 @@ def digest(options: WatcherOptions) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _dumped(value: str | Cause) -> str:
-    """Remembered: few causes and sentences come again and again."""
+    """Remembered, because the same few causes and sentences recur."""
     return json.dumps(value)

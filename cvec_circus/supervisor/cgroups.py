@@ -60,12 +60,12 @@ class Cgroups:
         return False
 
     def claim(self, watcher: Watcher) -> bool:
-        """Tell whether the kernel has killed a process of a watcher for memory that no other death
-        has been put down to."""
+        """Tell whether the kernel has killed a process of a watcher for memory, with no other death
+        to account for it."""
         return False
 
     def limit(self, watcher: Watcher) -> None:
-        """Let the limits count as they are now. See `core.ports.Launcher`."""
+        """Apply the limits as they are now. See `core.ports.Launcher`."""
         if watcher.places.slots:
             self.prepare(watcher)
 

@@ -331,7 +331,7 @@ class Checking:
     def _extend(self, watched: Watched, inbox: Inbox, value: str) -> None:
         seconds = microseconds(value, LONGEST_EXTENSION)
         if seconds is None:
-            inbox.tell_once("extension", "sends an EXTEND_TIMEOUT_USEC that is no number")
+            inbox.tell_once("extension", "sends an EXTEND_TIMEOUT_USEC that is not a number")
         else:
             self._facts.append(Extended(watched.watcher, watched.process, seconds))
 

@@ -159,7 +159,7 @@ class Adoption(Finder):
             self._walker.read(new, partial(self._found, new))
 
     def _is_new(self, pid: int) -> bool:
-        """Collect a child that is no leader if it is a zombie; tell whether its mark must be read.
+        """Collect a zombie that is not a leader; tell whether to read the mark of another child.
 
         A microsecond or two: there may be thousands.
         """

@@ -1,6 +1,6 @@
 """What an earlier daemon has left: its ledger, and the processes that are still the ones in it.
 
-All of this happens before the loop runs, and nothing is touched: processes are looked at only.
+All of this happens before the loop runs. Processes are looked at, and none is touched.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TICK = 0.02
 
 
 class Confirmed(NamedTuple):
-    """A process that is the one of the ledger. Immutable."""
+    """A process that is certainly the one in the ledger. Immutable."""
 
     pid: int
     fd: int  # its pidfd
@@ -132,7 +132,7 @@ class Heritage:
     # -- what the daemon had no time to write down
 
     def _find_unwritten(self, watchers: dict[int, Any]) -> None:
-        """Find processes that were started, and not written down: by their marks.
+        """Find, by their marks, processes that were started and not written down.
 
         An intent says that there may be one. Without the intents of the last moment, because a
         thread writes, each slot may have one that is younger than the last line.
@@ -217,7 +217,7 @@ class Heritage:
         self._confirmed.clear()
 
     def taken(self) -> None:
-        """Note that the pidfds are others' now."""
+        """Note that others own the pidfds now."""
         self._confirmed.clear()
 
 
@@ -258,7 +258,7 @@ def read(folder: StateDir) -> Heritage | None:
     aside, and the log says why.
 
     Raises:
-        CircusError: The system is short of something: later it may be possible.
+        CircusError: The system is short of something: a later attempt may succeed.
     """
     try:
         found = ledger.read(folder)
@@ -267,11 +267,13 @@ def read(folder: StateDir) -> Heritage | None:
         head, entries = found
         here = place_of_birth()
         if head.boot != here[0]:
-            logger.info("%s is of another boot; nothing of it runs", folder.file(ledger.FILE))
+            logger.info(
+                "%s is from before this boot; none of its processes run", folder.file(ledger.FILE)
+            )
             folder.put_aside(ledger.FILE)
             return None
         if head.namespace != here[1]:
-            raise LedgerError("it is of another namespace of pids, as of another container")
+            raise LedgerError("it is from another pid namespace, such as another container's")
         return Heritage(head, entries)
     except LedgerError as error:
         reason = str(error)
@@ -287,12 +289,12 @@ def read(folder: StateDir) -> Heritage | None:
         aside = f"it is now {folder.put_aside(ledger.FILE)}"
     except OSError as error:
         aside = f"it cannot be put aside: {error.strerror}"
-    logger.error("%s: %s; no process is taken over, and %s", path, reason, aside)
+    logger.error("%s: %s; no process is adopted, and %s", path, reason, aside)
     return None
 
 
 def place_of_birth() -> tuple[str, int]:
-    """Return the id of this boot, and the number of our namespace of pids.
+    """Return the id of this boot, and the number of our pid namespace.
 
     Raises:
         OSError: There is no /proc.
@@ -303,7 +305,7 @@ def place_of_birth() -> tuple[str, int]:
 
 
 def _environment(pid: int, until: float) -> bytes | None:
-    """Return the environment of a process, which is empty for a moment amid an exec."""
+    """Return the environment of a process, which is empty for a moment during an exec."""
     while (found := proctable.environment(pid)) == b"" and SYSTEM.monotonic() < until:
         select.select([], [], [], 0.002)
     return found

@@ -369,5 +369,5 @@ def row(line: Line) -> Fields:
 
 
 def text_of(line: Line) -> str:
-    """Return the text of a line; what is no UTF-8 is shown as ``\\xff``."""
+    """Return the text of a line; what is not UTF-8 is shown as ``\\xff``."""
     return line.text.decode("utf-8", "backslashreplace")

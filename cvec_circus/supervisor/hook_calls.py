@@ -243,7 +243,7 @@ class Caller:
         for line in ended.errors:
             logger.info("%s: hook %s: %s", self._name, name, line)
         if ended.killed:
-            raise HookError("it was killed, because its time was up")
+            raise HookError("it was killed: its timeout expired")
         if ended.exit_code < 0:
             text = f"it was killed by SIG{to_name(-ended.exit_code)}"
             logger.error("%s: hook %s failed: %s", self._name, name, text)
@@ -254,7 +254,7 @@ class Caller:
                 raise RuntimeError(reason)
             found = json.loads(ended.output)
             if not isinstance(found, dict):
-                raise ValueError("its output is no JSON object")
+                raise ValueError("its output is not a JSON object")
             facts["stats"].update(found)
         return Answer(not ended.exit_code, reason if ended.exit_code else "")
 

@@ -55,7 +55,7 @@ class LastWords:
         return True
 
     def _ask(self, watcher: Watcher) -> None:
-        """Have the rest of the output read."""
+        """Let the rest of the output be read."""
         pids = self._due.pop(watcher)
         gather = partial(self._backlog.add, [partial(self._gather, watcher, pids)])
         timer = self._loop.call_later(PATIENCE, gather)

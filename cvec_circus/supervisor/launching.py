@@ -47,7 +47,7 @@ class Template:
 
     Raises:
         OSError: The Python environment for its processes cannot be read.
-        ValueError: `virtualenv` is no Python environment, the user or group does not exist, or
+        ValueError: `virtualenv` is not a Python environment, the user or group does not exist, or
             `die_with_daemon` is not possible.
     """
 
@@ -235,7 +235,7 @@ def environment(
 
     Raises:
         OSError: The `virtualenv` cannot be read.
-        ValueError: It is no Python environment.
+        ValueError: It is not a Python environment.
     """
     env = dict(ours) if options.copy_env else {}
     for name in withheld:

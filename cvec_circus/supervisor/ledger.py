@@ -1,7 +1,7 @@
 """The ledger: a dictionary in a file, which survives the daemon.
 
-A line for each change, a JSON array of the key and the value, without a value for a key that is
-taken away. The last line for a key counts; the first line of the file is its head. What each entry
+Each change is a line: a JSON array of the key and the value, or of the key alone where it is taken
+away. The last line for a key counts; the first line of the file is its head. What each entry
 means is known to `bookkeeper`, which writes them, and `heritage`, which reads them.
 """
 
@@ -61,7 +61,7 @@ class Ledger:
         entries: What is in it at first, as lines by key.
         post: Calls a function on the supervisor thread, in the next turn of its loop.
 
-    When it cannot be written any more, that is logged, once, and the file is put aside.
+    When it can no longer be written, that is logged, once, and the file is put aside.
 
     Attributes:
         is_on: Whether it is written.

@@ -36,7 +36,7 @@ def compile_pattern(text: str, match: str) -> re.Pattern[str]:
     Safe from any thread.
 
     Raises:
-        MessageError: It is no regular expression, or a search for it might take too long.
+        MessageError: It is not a regular expression, or a search for it might take too long.
     """
     if len(text) > LONGEST:
         raise MessageError(f"{text[:60]!r}... is longer than {LONGEST} characters")
@@ -45,8 +45,8 @@ def compile_pattern(text: str, match: str) -> re.Pattern[str]:
     bare = re.sub(_MODIFIED, r"\1", re.sub(_ATOM, "x", text).replace("(?", "("))
     if re.search(_GROUP_REPEATED, bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
         raise MessageError(
-            f"{text!r} might be searched for ever: "
-            f"use {MOST_REPEATS} repeats at most, and none of a group"
+            f"{text!r} could take for ever to match: use at most {MOST_REPEATS} repeats, "
+            "and none of a group"
         )
     try:
         return re.compile(text, re.IGNORECASE)

@@ -16,9 +16,8 @@ from typing import Any, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.base.timers import Timer
-from cvec_circus.commands.base import replaced
 from cvec_circus.commands.kinds import PROVED
-from cvec_circus.commands.target import Answer
+from cvec_circus.commands.target import Answer, replaced
 from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan

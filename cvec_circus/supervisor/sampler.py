@@ -74,7 +74,7 @@ class SampleDesk:
             CircusError: There is no thread for it, or too many questions wait already.
         """
         if len(self._asked) + len(self._measured) + len(self._backlog) >= MOST_QUESTIONS:
-            raise exc.CircusError("too many questions for statistics wait already; ask later")
+            raise exc.CircusError("too many requests for statistics are waiting; try again later")
         self._wanted.update(pids)
         self._asked.append((then, refuse))
         try:

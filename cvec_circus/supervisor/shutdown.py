@@ -104,7 +104,7 @@ class Shutdown:
             left = max(self._ends_at - now, 0.0)
             can_kill = cause == INTERRUPT and not self._kills
             hint = "; another SIGINT kills what is left" if can_kill else ""
-            logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
+            logger.info("already stopping (%s); done within %.0f s%s", cause, left, hint)
 
     def look(self) -> None:
         """End the loop when everything is down. Called at the end of every turn.

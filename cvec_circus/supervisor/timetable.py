@@ -86,7 +86,7 @@ class TimetableDesk:
         try:
             self._clock_set = ClockSet()
         except OSError as error:
-            logger.warning("%s; when the clock is set, schedules take no notice", error)
+            logger.warning("%s; when the clock is set, schedules will not notice", error)
         else:
             self._loop.add_reader(self._clock_set, self._see)
         if self._path is not None:

@@ -158,7 +158,9 @@ class WaitDesk:
         waiting = Waiting(wait, collects=type(order) is orders.Configure)
         for part in waiting.parts:
             if part.watcher.is_abandoned:
-                waiting.close(part, part.reached(part) or DONE)  # by this order: it is seen no more
+                waiting.close(
+                    part, part.reached(part) or DONE
+                )  # by this order: it is no longer seen
         if not waiting.open:
             waiting.answer(None)
         elif not waiting.closed:

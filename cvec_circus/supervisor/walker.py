@@ -28,7 +28,7 @@ OF_CHECK = "+check"
 
 
 class Found(NamedTuple):
-    """A process that is no leader, as it was found. Immutable."""
+    """A process that is not a leader, as it was found. Immutable."""
 
     pid: int
     start_time: int  # for this and `command` see `Stray`

@@ -53,7 +53,7 @@ class WatcherCgroups(Cgroups):
 
     Args:
         tree: The daemon's.
-        limits: Does what may take long.
+        limits: Does what may take a while.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class WatcherCgroups(Cgroups):
         return changed
 
     def limit(self, watcher: Watcher) -> None:
-        """See `Cgroups.limit`. To lower one may take long, so another thread does it."""
+        """See `Cgroups.limit`. Lowering one may take a while, so another thread does it."""
         kept = self._kept.get(watcher)
         if kept is None and watcher.places.slots:
             kept = self._found(watcher)
@@ -241,7 +241,7 @@ class WatcherCgroups(Cgroups):
             self._loop.call_later(CLAIM_TIMEOUT, self._give_up, watcher, kept, now)
 
     def _give_up(self, watcher: Watcher, kept: _Cgroup, seen_at: float) -> None:
-        """Say what was killed that is no leader: no death of a process tells of it."""
+        """Say what was killed that is not a leader: no death of a process tells of it."""
         others = [at for at in kept.unclaimed if at <= seen_at]
         if others:
             del kept.unclaimed[: len(others)]

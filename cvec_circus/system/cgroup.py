@@ -34,7 +34,7 @@ _CONTROLLERS = "/proc/cgroups"
 
 
 class CgroupError(OSError):
-    """What keeps us from using cgroups. Immutable; its text says what would change that."""
+    """A reason why cgroups cannot be used. Immutable; its text says what would change that."""
 
     def __str__(self) -> str:
         return str(self.strerror)
@@ -215,7 +215,7 @@ def read(folder: str, name: str) -> str:
 def write(folder: str, name: str, text: str) -> None:
     """Write one of its files, at once: the kernel takes each write as a whole.
 
-    Lowering a limit below what is used may take long.
+    Lowering a limit below what is used may take a while.
     """
     fd = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CLOEXEC)
     try:
@@ -305,8 +305,8 @@ class Tree:
         self._origin, self._made_above, self._enabled = state
 
     def _make(self) -> None:
-        """Make the folder, and lock it: another daemon that starts may take it for a dead one's
-        before that, and remove it."""
+        """Make the folder, and lock it: before that, another daemon that starts may take it for a
+        dead one's and remove it."""
         for _ in range(ATTEMPTS):
             os.makedirs(self.folder, exist_ok=True)
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
@@ -315,7 +315,7 @@ class Tree:
                 if os.path.isdir(self.folder):
                     return
             self._unlock()
-        raise _refusal(f"{self.folder} is removed by another program again and again")
+        raise _refusal(f"{self.folder} keeps being removed by another program")
 
     def _unlock(self) -> None:
         if self._lock >= 0:

@@ -33,7 +33,7 @@ class Exit(NamedTuple):
 
     exit_code: int  # negative for the signal that killed it; -1 if unknown
     status_lost: bool = False
-    """Unknown: other code in this program has collected it, or it was no child and nobody looked.
+    """Unknown: other code in this program has collected it, or it was not a child, and went unseen.
     """
 
 
@@ -75,7 +75,7 @@ def is_held(pid: int) -> bool:
 
 
 def is_stranger(pid: int) -> bool:
-    """Return whether a process is no child of this one, or other code here has collected it."""
+    """Return whether a process is not a child of this one, or other code here has collected it."""
     try:
         _look(pid)
     except ChildProcessError:
@@ -171,7 +171,7 @@ class HeldGroup(ProcessGroup):
 
 
 def end_of_stranger(pid: int, fd: int) -> tuple[Exit, ProcessGroup]:
-    """Return how a process that is no child of ours has ended, as far as the kernel tells, and a
+    """Return how a process that is not a child of ours has ended, as far as the kernel tells, and a
     hold on its process group; takes over its pidfd, which has become readable."""
     status = pidfd.wait_status(fd)
     if status is None:

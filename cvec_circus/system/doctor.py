@@ -100,7 +100,7 @@ def exit_codes() -> Check:
 
 
 def judge_exit_codes(release: str) -> Check:
-    """Say what a kernel tells of the exits of processes that are no children of the daemon."""
+    """Say what a kernel tells of the exits of processes that are not children of the daemon."""
     if version(release) >= EXIT_INFO:
         return Check("exit codes", "those of processes that were taken over are known, too")
     return Check(

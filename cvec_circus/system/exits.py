@@ -23,7 +23,7 @@ STACK_SIZE = 256 * 1024
 """Bytes of stack of a thread that only waits: a thousand of them take 16 MiB of memory."""
 
 STRANGER_POLL_TIMEOUT = 0.1
-"""Seconds between two looks at a process that is no child of ours, where there are no pidfds."""
+"""Seconds between two looks at a process that is not a child of ours, where there are no pidfds."""
 
 
 class ExitWatcher:
@@ -44,7 +44,7 @@ class ExitWatcher:
 
         Args:
             pid: The process. A child of ours may have exited, as long as it is not collected.
-            start_time: When a process that is no child of ours began, from the process table, so
+            start_time: When a process that is not a child of ours began, from the process table, so
                 that no other process that has its pid is meant.
 
         Returns:
@@ -73,7 +73,7 @@ class ExitWatcher:
         return True
 
     def take(self, pid: int, fd: int) -> None:
-        """Watch a process that is no child of ours by its pidfd, which is taken over.
+        """Watch a process that is not a child of ours by its pidfd, which is taken over.
 
         It may have exited.
 

@@ -40,7 +40,7 @@ def load(dotted: str, pythonpath: str = "") -> object:
         return _within(importlib.import_module(place), inner)
     place, _, inner = dotted.rpartition(".")
     if not (place and inner):
-        raise ImportError(f"{dotted!r} is no dotted name, such as package.module.name")
+        raise ImportError(f"{dotted!r} is not a dotted name, such as package.module.name")
     return _within(*_module(place, inner))
 
 

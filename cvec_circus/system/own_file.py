@@ -41,4 +41,6 @@ def not_made(what: str, path: str, reason: str) -> Finding:
 
 def taken(what: str, path: str) -> Finding:
     """Return what is found when another file is at a path."""
-    return Finding(f"{what}: another process has put its own file at {path}; ours is found no more")
+    return Finding(
+        f"{what}: another process has put its own file at {path}; ours can no longer be found"
+    )

@@ -152,8 +152,8 @@ WITH_EXIT = 1 << 3
 
 
 def wait_status(fd: int) -> int | None:
-    """Return the wait status of a process that has been collected, whoever was its parent; None
-    where the kernel does not keep it (before Linux 6.15)."""
+    """Return the wait status of a process that any parent has collected; None where the kernel does
+    not keep it (before Linux 6.15)."""
     content = bytearray(INFO.pack(WITH_EXIT, *[0] * 13))
     try:
         fcntl.ioctl(fd, GET_INFO, content)

@@ -194,7 +194,7 @@ class Pidfile:
             logger.warning("%s names process %d, which is gone; overwriting it", self.path, other)
         elif is_locked and not _is_ours(other):
             logger.warning(
-                "%s names process %d, which is no cvec_circusd; overwriting it", self.path, other
+                "%s names process %d, which is not a cvec_circusd; overwriting it", self.path, other
             )
         else:
             raise self._taken_by(other)

@@ -66,7 +66,7 @@ class Sampler:
             alone: More of them, which come without.
 
         Returns:
-            For each process that exists and is no zombie: pid, cmdline, command, username, nice,
+            For each process that exists and is not a zombie: pid, cmdline, command, username, nice,
             cpu (in per cent of a processor), mem (in per cent of all), mem_info1 (resident) and
             mem_info2 (virtual, both as text), ctime (as text, minutes:seconds.hundredths),
             create_time (seconds since 1970), age (seconds) and children (a list of the same). What

@@ -156,7 +156,7 @@ class StateDir:
 
 
 def judge(found: os.stat_result, path: str) -> None:
-    """Refuse what somebody else could change: who does decides which processes are signalled.
+    """Refuse what others could change: they would decide which processes are signalled.
 
     Raises:
         OSError: It is not to be trusted; its text says why.

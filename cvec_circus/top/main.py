@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = argument_parser().parse_args(argv)
         if not (options.once or options.json or sys.stdout.isatty()):
-            raise exc.ArgumentError("standard output is no terminal: use --once or --json")
+            raise exc.ArgumentError("standard output is not a terminal: use --once or --json")
         named = options.endpoint or endpoint_from()
         if not options.ssh and (options.once or options.json):  # a screen waits for the daemon
             if error := absence(named):

@@ -36,7 +36,7 @@ _SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"
 _GREETING_SIZE = 64
 _MECHANISM = b"NULL".ljust(20, b"\0")
 _GREETING = _SIGNATURE + b"\x03\x01" + _MECHANISM + b"\0" * 32
-#: Replaces a frame that was too large to keep; not empty, so that it is no delimiter.
+#: Replaces a frame that was too large to keep; not empty, so that it is not a delimiter.
 _DROPPED = b"\0"
 #: Bytes from which a frame is large.
 _LARGE = 4096

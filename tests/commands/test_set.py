@@ -21,8 +21,8 @@ class TestOptions(unittest.TestCase):
         self.assertEqual(
             str(caught.exception),
             "cmd: the command is empty; unknown key 'numproceses'; did you mean numprocesses?; "
-            "uid: ' ' is no name of a user or group; graceful_timeout: '30q' is not a time: write "
-            "30, 30s, 5m or 1h; shell: 'yo' is neither true nor false",
+            "uid: ' ' is not the name of a user or group; graceful_timeout: '30q' is not a time: "
+            "write 30, 30s, 5m or 1h; shell: 'yo' is neither true nor false",
         )
 
     def test_others_go_back_to_their_default(self) -> None:

@@ -3,7 +3,7 @@
 It reads the source and imports nothing. A name is public if neither it nor its module begins with
 an underscore. It belongs to the module whose source defines it. Where a package, or a module at the
 top, imports it from there, it is a name there too, and listed with its home. What a module imports
-from elsewhere is no name of Circus, and neither is what one of the inner modules imports.
+from elsewhere is not a name of Circus, and neither is what one of the inner modules imports.
 
 Members are listed of the classes that programs hold or derive from: what the source of the class
 defines, and that of no class above it, the attributes of its instances included.

@@ -172,7 +172,7 @@ class TestCircus(ConfigTestCase):
                 "main.ini:4: [circus] umask: 'rwx' is not an octal mask from 0 to 777",
                 "main.ini:5: [circus] endpoint_owner: -1 is less than 0",
                 "main.ini:6: [circus] check_delay: '' is not a time: write 30, 30s, 5m or 1h",
-                "main.ini:7: [circus] endpoint: '5555' is no endpoint such as tcp://127.0.0.1:5555",
+                "main.ini:7: [circus] endpoint: '5555' is not an endpoint such as tcp://127.0.0.1:5555",
                 "main.ini:8: [circus] loglevel: 'loud' is not one of debug, info, warning, error, "
                 "critical",
             ],
@@ -218,8 +218,8 @@ class TestSockets(ConfigTestCase):
             [
                 "main.ini:2: [socket:s] port: 65536 is more than 65535",
                 "main.ini:3: [socket:s] family: 'AF_X25' is not one of AF_INET, AF_INET6, AF_UNIX",
-                "main.ini:4: [socket:s] proto: 'tpc' is no protocol: a number, or one of ip, icmp, "
-                "tcp, udp, ipv6-icmp, sctp, udplite, raw, mptcp",
+                "main.ini:4: [socket:s] proto: 'tpc' is not a protocol: a number, or one of ip, "
+                "icmp, tcp, udp, ipv6-icmp, sctp, udplite, raw, mptcp",
                 "main.ini:5: [socket:S] commands and events cannot tell this name from s; "
                 "rename one of them",
             ],

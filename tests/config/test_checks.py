@@ -110,7 +110,7 @@ class FreeformTest(SlipsCase):
     def test_a_value_that_was_not_meant(self) -> None:
         self.says(
             f"{WEB}ready.color = green\n",
-            "3: [watcher:web] ready.color: 'green' is no check: write notify, fd:N (3 to 9), "
+            "3: [watcher:web] ready.color: 'green' is not a check: write notify, fd:N (3 to 9), "
             "log:TEXT, tcp://HOST:PORT, unix:///PATH, http://HOST:PORT/PATH, "
             "https://HOST:PORT/PATH, exec:COMMAND; it is kept as an option of your own",
         )
@@ -154,7 +154,7 @@ class FreeformTest(SlipsCase):
         for checks, reason in (
             ({"a b": "notify"}, "^'a b': the name of a check has 1 to 64 letters"),
             ({"a": 1}, "^a: 1 is not text"),
-            ({"a": "no check"}, "^a: 'no check' is no check"),
+            ({"a": "no check"}, "^a: 'no check' is not a check"),
         ):
             for convert in (to_checks, to_live_checks):
                 with self.assertRaisesRegex(ValueError, reason):
@@ -166,7 +166,7 @@ class FreeformTest(SlipsCase):
         (said,) = self.found(f"{WEB}singleton = True\nrollout = surge\n")
         self.assertIn("rollout: a singleton never runs twice", said)
         (said,) = self.found(f"{WEB}ready.u = unix:///\n")
-        self.assertIn("'/' is no path: write unix:///PATH", said)
+        self.assertIn("'/' is not a path: write unix:///PATH", said)
 
     def test_misspelt_families(self) -> None:
         (said,) = self.found(f"{WEB}redy.up = notify\n")

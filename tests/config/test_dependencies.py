@@ -42,7 +42,9 @@ class TestDependencies(unittest.TestCase):
     def test_a_slip_in_a_list_of_watchers_is_a_problem(self) -> None:
         text = self.watchers(db="", web="depends_on = db:redy, sharde, db:startd")
         (said,) = self.found(text)
-        self.assertRegex(said, "problem 6: .* 'redy' is no condition; did you mean ready.*'startd'")
+        self.assertRegex(
+            said, "problem 6: .* 'redy' is not a condition; did you mean ready.*'startd'"
+        )
         text = self.watchers(web="depends_on = somebody else")
         self.assertRegex(self.found(text)[0], "problem 3: .*there is no watcher somebody else")
         self.assertEqual(self.found(self.watchers(db="", web="depends_on = db,")), [])

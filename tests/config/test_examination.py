@@ -80,7 +80,7 @@ class TestStreams(SlipsCase):
 
     def test_what_is_never_rotated(self) -> None:
         log = f"{WEB}stdout_stream.filename = /dev/stdout\n"
-        said = "/dev/stdout is no file of its own, so it is never rotated"
+        said = "/dev/stdout is not a file of its own, so it is never rotated"
         self.says(
             f"{log}stdout_stream.max_bytes = 5\nstdout_stream.backup_count = 2\n",
             f"3: [watcher:web] stdout_stream.filename: {said}",
@@ -172,7 +172,7 @@ class TestBesideWhatIsRefused(SlipsCase):
         )
         self.says(
             f"{WEB}uid = 54321987\ngid = a b\n",
-            "! 4: [watcher:web] gid: 'a b' is no name of a user or group",
+            "! 4: [watcher:web] gid: 'a b' is not the name of a user or group",
         )
 
 

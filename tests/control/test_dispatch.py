@@ -114,7 +114,7 @@ class TestLater(DispatchCase):
         request = FakeRequest({"id": 1, "command": "stop", "properties": {"waiting": True}})
         request.has_room = False
         self.dispatch(request)
-        self.assertIn("too many requests wait", request.answers[0]["reason"])
+        self.assertIn("too many requests are waiting", request.answers[0]["reason"])
         self.assertEqual(self.target.orders, [])
 
     def test_what_is_answered_is_forgotten(self) -> None:
@@ -342,7 +342,9 @@ class TestDeferred(unittest.TestCase):
             self.send("one", needs=SLOW)
             self.send("two")
             for name in ("w", "x"):
-                with self.assertRaisesRegex(exc.CircusError, "too many messages wait for names"):
+                with self.assertRaisesRegex(
+                    exc.CircusError, "too many messages are waiting for names"
+                ):
                     self.send("three", name, needs=SLOW)
             self.answer()
             self.send("three", needs=SLOW)

@@ -128,7 +128,7 @@ class TestFailedStarts(unittest.TestCase):
         watcher = self.world.up(numprocesses=50)
         self.world.advance(100)
         self.assertEqual(len(self.world.notes), 1)
-        self.assertRegex(self.world.notes[0], "^web: .*again; it is tried again until")
+        self.assertRegex(self.world.notes[0], "^web: .*again; trying again until")
         self.assertEqual(self.world.payloads("backoff"), [])
         self.assertLess(self.refused, 120)
         self.assertAlmostEqual(watcher.places.next_spawn_at, self.world.roster.next_at())

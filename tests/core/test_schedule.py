@@ -219,7 +219,7 @@ class TestOrders(ScheduleCase):
         self.world.settle()
         self.end()
         self.world.advance(5)
-        self.assertEqual((job.status, job.run), ("active", None))  # it is no job any more
+        self.assertEqual((job.status, job.run), ("active", None))  # it is not a job any more
         self.world.set_options(job, {"schedule": "30"}, "command:set", None)
         self.world.advance(5)
         self.end()

@@ -91,7 +91,7 @@ class TestEscalation(StoppingCase):
         self.assertEqual(
             self.world.notes,
             [
-                "web: process 100 did not end in time, killing it and its group",
+                "web: process 100 did not end in time; killing it and its group",
                 "web: process 100 does not end, not even by SIGKILL",
                 "web: process 100 does not end, not even by SIGKILL",
             ],
@@ -145,7 +145,7 @@ class TestLeftovers(StoppingCase):
         self.world.advance(0.1)
         self.assertEqual(watcher.status, "stopped")
         self.assertEqual(
-            self.world.notes, ["web: what process 100 left behind did not end, killing it"]
+            self.world.notes, ["web: what process 100 left behind did not end; killing it"]
         )
 
     def test_what_a_killed_leader_leaves_is_killed_at_once(self) -> None:

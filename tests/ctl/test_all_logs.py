@@ -129,16 +129,16 @@ class TestFollowingAll(LogsCase):
         self.input.write(b"red\n")
         self.again(signal.SIGTERM)
         self.assertEqual(
-            process.stderr.readline(), "(the daemon has stopped; waiting for it to be back)\n"
+            process.stderr.readline(), "(the daemon has stopped; waiting for it to come back)\n"
         )
-        self.assertEqual(process.stderr.readline(), "(the daemon was started anew)\n")
+        self.assertEqual(process.stderr.readline(), "(the daemon was restarted)\n")
         self.follows(process, "two")
         self.again(signal.SIGKILL)
         self.input.write(b"more\n")
         seen = [process.stderr.readline()]
         if "does not answer" in seen[0]:  # it may have been quicker than the next question
             seen.append(process.stderr.readline())
-        self.assertEqual(seen[-1], "(the daemon was started anew)\n")
+        self.assertEqual(seen[-1], "(the daemon was restarted)\n")
         self.assertRegex(self.line(process), rf"^web \| {STAMP}more$")
 
     def again(self, signum: int) -> None:

@@ -205,7 +205,7 @@ class TestGraph(CtlCase):
         self.assertEqual(self.ctl("graph").out, "One Shot (failed)\nsolo (up)\nweb (up)\n")
         self.assertIn("flowchart", self.ctl("graph", "--format", "mermaid").out)
         wrong = self.fails(2, "graph", "--format", "jsn").err
-        self.assertIn("--format jsn is no format; did you mean json?", wrong)
+        self.assertIn("--format jsn is not a format; did you mean json?", wrong)
 
 
 class TestProof(CtlCase):

@@ -51,7 +51,7 @@ class TestAddresses(unittest.TestCase):
 
     def test_what_no_run_could_use(self) -> None:
         for value, trouble in (
-            ("tcp://127.0.0.1:99999", "'99999' is no port: write a number from 1 to 65535"),
+            ("tcp://127.0.0.1:99999", "'99999' is not a port: write a number from 1 to 65535"),
             (f"unix:///{'x' * 120}", "is longer than the 107 bytes"),
             ("http://localhost/ä", "the path of http://localhost has characters that no URL has"),
         ):
@@ -270,7 +270,9 @@ class TestCommandLine(unittest.TestCase):
         self.assertIn("\n[watcher:web]\n", done.stdout)
         done = self.run_daemon("--print-config", self.write("b.ini", "[circus\n"))
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertEqual(done.stderr, "error: b.ini:1: this is no section header; write [NAME]\n")
+        self.assertEqual(
+            done.stderr, "error: b.ini:1: this is not a section header; write [NAME]\n"
+        )
 
     def test_one_thing_at_a_time(self) -> None:
         for words in (

@@ -110,7 +110,8 @@ class TestPlugins(unittest.TestCase):
             self.said(text),
             [
                 "a.ini:7: problem: [plugin:a] down: 20 is not below up, which is 10",
-                "a.ini:11: problem: [plugin:l] actions: 'spwn' is no action; did you mean spawn?",
+                "a.ini:11: problem: [plugin:l] actions: 'spwn' is not an action; did you mean "
+                "spawn?",
             ],
         )
         self.assertFalse(events.exists())

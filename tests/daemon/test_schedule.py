@@ -48,7 +48,7 @@ class TestJobs(DaemonCase):
         daemon.call("set", name="job", options={"schedule": "0 0 1 1 *"}, waiting=True)
         self.assertIn("-01-01 00:00", daemon.wire.status("job")[1])
         refused = daemon.ctl("set", "job", "schedule", "61 * * * *").stderr
-        self.assertIn("schedule: '61 * * * *' is no schedule (bad minute)", refused)
+        self.assertIn("schedule: '61 * * * *' is not a schedule (bad minute)", refused)
 
     def test_reloadconfig_leaves_it_to_its_times(self) -> None:
         daemon = self.daemon("[watcher:web]\ncmd = sleep 1000\n")
@@ -92,8 +92,8 @@ class TestChecks(DaemonCase):
         form = "write MINUTE HOUR DAY MONTH WEEKDAY"
         said = "\n".join(daemon.log.seen)
         for line in (
-            f"circus.ini:7: [watcher:a] schedule: '0 0 30 2 *' is no schedule (bad day-of-month): "
-            f"{form}",
+            f"circus.ini:7: [watcher:a] schedule: '0 0 30 2 *' is not a schedule "
+            f"(bad day-of-month): {form}",
             "circus.ini:10: [watcher:b] schedule: not with on_demand: a job starts at its time",
             "circus.ini:15: [watcher:c] overlap: 'both' is not one of skip, queue, replace",
         ):

@@ -200,7 +200,9 @@ class TestPidfile(DaemonCase):
         text = f"{os.getpid()}\n"
         daemon = self.daemon("", "--pidfile", "pid", prepare=lambda f: (f / "pid").write_text(text))
         self.assertEqual((daemon.folder / "pid").read_text(), f"{daemon.pid}\n")
-        self.assertIn(f"names process {os.getpid()}, which is no cvec_circusd", daemon.log.seen[0])
+        self.assertIn(
+            f"names process {os.getpid()}, which is not a cvec_circusd", daemon.log.seen[0]
+        )
 
     def test_two_at_once(self) -> None:
         path = folder(self) / "pid"

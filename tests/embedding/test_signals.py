@@ -236,7 +236,7 @@ class TestASubclass(SignalCase):
 
         with self.assertLogs("cvec_circus", "ERROR") as logs:
             self.make(Mine).start(lambda started: os.kill(os.getpid(), signal.SIGTERM))
-        self.assertIn("Mine.stop raised; the end goes on", logs.output[0])
+        self.assertIn("Mine.stop raised; shutting down all the same", logs.output[0])
         self.nothing_left()
 
 

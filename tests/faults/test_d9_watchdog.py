@@ -16,7 +16,7 @@ from tests.support.hurry import hurried
 NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 
 SLEEP = "[watcher:a]\ncmd = sleep 1000\nautostart = False\n"
-FIRST = "the supervisor thread has not gone on for "
+FIRST = "the supervisor thread has been stuck for "
 
 
 class Hang(Fault):
@@ -47,7 +47,7 @@ class TestWatchdog(DaemonCase):
                 while True:
                     self.assertIn(b"=", manager.recv(100))
             told = ""
-            while "goes on again" not in told:
+            while "runs again" not in told:
                 told += f"{daemon.log.next()}\n"
                 self.assertNotIn(FIRST, told)
         for expected in ("thread supervisor:", "thread log:", "in _spawn"):

@@ -65,7 +65,7 @@ class TestSignals(ContainerCase):
         daemon.signal(signal.SIGUSR2)
         daemon.log.containing("ignored SIGUSR2")
         daemon.signal(signal.SIGUSR1)
-        daemon.log.containing("opening log files anew (signal:USR1)")
+        daemon.log.containing("reopening log files (signal:USR1)")
         self.assertEqual(daemon.wire.pids("a"), before)
         daemon.signal(signal.SIGHUP)
         daemon.log.containing("reloading (signal:HUP)")

@@ -223,7 +223,10 @@ class TestHuman2bytes(unittest.TestCase):
 
     def test_what_is_none(self) -> None:
         for text in ("", "K", "1 x", "1 kk", "-1K", "1,5K", "nan", "1e3", "1 K B"):
-            with self.subTest(text), self.assertRaisesRegex(ValueError, "is no size such as 1.5M"):
+            with (
+                self.subTest(text),
+                self.assertRaisesRegex(ValueError, "is not a size such as 1.5M"),
+            ):
                 kinds.human2bytes(text)
 
 

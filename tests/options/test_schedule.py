@@ -26,10 +26,10 @@ class TestForms(unittest.TestCase):
     def test_what_is_none(self) -> None:
         form = "write MINUTE HOUR DAY MONTH WEEKDAY"
         for given, said in (
-            ("61 * * * *", f"'61 * * * *' is no schedule (bad minute): {form}"),
-            ("* * * *", f"'* * * *' is no schedule (wrong number of fields): {form}"),
-            ("@daily", f"'@daily' is no schedule (wrong number of fields): {form}"),
-            ("0 0 30 2 *", f"'0 0 30 2 *' is no schedule (bad day-of-month): {form}"),
+            ("61 * * * *", f"'61 * * * *' is not a schedule (bad minute): {form}"),
+            ("* * * *", f"'* * * *' is not a schedule (wrong number of fields): {form}"),
+            ("@daily", f"'@daily' is not a schedule (wrong number of fields): {form}"),
+            ("0 0 30 2 *", f"'0 0 30 2 *' is not a schedule (bad day-of-month): {form}"),
             (5, "5 is not text"),
         ):
             with self.subTest(given), self.assertRaises(ValueError) as caught:

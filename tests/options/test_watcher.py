@@ -156,7 +156,8 @@ class TestStreams(unittest.TestCase):
             ),
             (
                 {"stdout_stream": "FileStream"},
-                "stdout_stream: 'FileStream' is no stream; give its parts, such as its .filename",
+                "stdout_stream: 'FileStream' is not a stream; give its parts, such as its "
+                ".filename",
             ),
             (
                 {"stdout_stream.class": "FileStream"},

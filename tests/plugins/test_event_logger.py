@@ -161,7 +161,10 @@ class TestOptions(LoggerCase):
             ({"max_bytes": "1 MB"}, "max_bytes: '1 MB' is not a whole number"),
             ({"backup_count": "x"}, "backup_count: "),
             ({"compress": "maybe"}, "compress: 'maybe' is neither true nor false"),
-            ({"actions": "reap, gvieup"}, "actions: 'gvieup' is no action; did you mean giveup?"),
+            (
+                {"actions": "reap, gvieup"},
+                "actions: 'gvieup' is not an action; did you mean giveup?",
+            ),
         ):
             with self.subTest(given), self.assertRaises(OptionError) as caught:
                 self.make(Logger, **{"filename": str(self.file), **given})

@@ -30,8 +30,8 @@ class TestOptions(DaemonCase):
             "autoscaler": "watcher = a\nby = cpu\nmax = 3\nup = 10\ndown = 20",
         }
         said = {
-            "logger": "actions: 'raep' is no action; did you mean reap?",
-            "mail": "to: 'ops' is not the address of a mail box",
+            "logger": "actions: 'raep' is not an action; did you mean reap?",
+            "mail": "to: 'ops' is not the address of a mailbox",
             "webhook": "ca_file: /no/such: No such file or directory",
             "autoscaler": "down: 20 is not below up, which is 10",
         }

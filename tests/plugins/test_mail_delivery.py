@@ -154,14 +154,17 @@ class TestOptions(MailCase):
         for given, said in (
             ({"to": None}, "to: missing"),
             ({"to": ""}, "to: "),
-            ({"to": "ops"}, "to: 'ops' is not the address of a mail box"),
+            ({"to": "ops"}, "to: 'ops' is not the address of a mailbox"),
             ({"to": "a@b.c, d@"}, "to: 'd@' is not"),
             ({"to": ["a@b.c\nBcc: x@y.z"]}, "to: 'a@b.c\\nBcc: x@y.z' is not"),
             ({"sender": "me"}, "sender: 'me' is not"),
             ({"sender": "a@b.c, d@e.f"}, "sender: 'a@b.c, d@e.f' is not"),
             ({"user": "me"}, "password: missing; it goes with user"),
             ({"password": "x"}, "user: missing; it goes with password"),
-            ({"user": "me", "password": "x", "host": "mail.example.com"}, "tls: a password goes"),
+            (
+                {"user": "me", "password": "x", "host": "mail.example.com"},
+                "tls: a password is sent",
+            ),
             ({"user": "me", "password": "p\xe4"}, "password: has characters that SMTP"),
             ({"user": "m\xe9", "password": "p"}, "user: has characters that SMTP"),
             ({"tls": "ssl"}, "tls: 'ssl' is not one of none, starttls, tls"),
@@ -170,7 +173,7 @@ class TestOptions(MailCase):
             ({"interval": "-1"}, "interval: "),
             ({"lines": "all"}, "lines: 'all' is not a whole number"),
             ({"dry_run": "maybe"}, "dry_run: 'maybe' is neither true nor false"),
-            ({"actions": "died"}, "actions: 'died' is no action"),
+            ({"actions": "died"}, "actions: 'died' is not an action"),
         ):
             with self.subTest(given), self.assertRaises(OptionError) as caught:
                 self.make(MailNotifier, **self.config(**given))

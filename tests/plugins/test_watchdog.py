@@ -184,7 +184,7 @@ class TestMessages(WatchDogCase):
             self.send(plugin, b"", b"\xff\xfe;", b"x;1", b"nothing", b"x" * 60000, b"4711;1")
             self.assertEqual(self.look(plugin), [])
         self.assertEqual(len(logs.output), 1)
-        self.assertIn("'' is no sign of life", logs.output[0])
+        self.assertIn("'' is not a sign of life", logs.output[0])
         self.now += 100
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.send(plugin, b"4711;1", b"11;")

@@ -107,7 +107,7 @@ class TestPages(unittest.TestCase):
     def test_one_that_is_cut_short(self) -> None:
         told = self.answer(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\n", b"12")
         self.assertEqual((told.code, told.beginning), (NO_ANSWER, b""))
-        self.assertIn("amid the page", told.problem)
+        self.assertIn("in the middle of the page", told.problem)
 
     def test_an_answer_moves_no_cursor(self) -> None:
         told = self.answer(b"HTTP/1.0 500 \x1b[2Jgone\r\n\r\n")

@@ -255,7 +255,10 @@ class TestOptions(PluginCase):
             ({"url": "http://me:secret@a/"}, "url: a user and a password"),
             ({"url": url, "secret": "a\nb"}, "secret: has characters"),
             ({"url": url, "secret": "x", "secret_header": "a b"}, "secret_header: 'a b'"),
-            ({"url": url, "actions": "raep"}, "actions: 'raep' is no action; did you mean reap?"),
+            (
+                {"url": url, "actions": "raep"},
+                "actions: 'raep' is not an action; did you mean reap?",
+            ),
             ({"url": url, "ca_file": "/no/such"}, "ca_file: /no/such: No such file"),
             ({"url": url, "ca_file": __file__}, "ca_file: "),
             ({"url": url, "retries": "-1"}, "retries: "),

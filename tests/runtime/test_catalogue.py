@@ -53,7 +53,7 @@ class TestNames(unittest.TestCase):
             with self.subTest(name), self.assertRaises(PluginError) as caught:
                 load_class(name)
             said = str(caught.exception)
-            self.assertIn("no short name of an installed plugin", said)
+            self.assertIn("neither the short name of an installed plugin nor", said)
             self.assertTrue(said.endswith(hint), said)
 
     def test_of_others(self) -> None:

@@ -36,9 +36,9 @@ class TestRefusals(unittest.TestCase):
             ("nonexistent.Logger", "there is no module nonexistent"),
             ("tests.nonexistent.Logger", "there is no module tests.nonexistent"),
             (f"{SUBJECTS}.Loger", f"there is no Loger in {SUBJECTS}"),
-            (f"{SUBJECTS}.NOT_A_CLASS", "is no plugin"),
-            (f"{SUBJECTS}.say", "is no plugin"),
-            ("threading.Thread", "is no plugin"),
+            (f"{SUBJECTS}.NOT_A_CLASS", "is not a plugin"),
+            (f"{SUBJECTS}.say", "is not a plugin"),
+            ("threading.Thread", "is not a plugin"),
             (f"{SUBJECTS}.NoRecv", "does not implement handle_recv"),
             ("cvec_circus.plugins.CircusPlugin", "does not implement handle_recv"),
         ):
@@ -106,4 +106,4 @@ class TestLoad(unittest.TestCase):
         for name in ("", "Logger", ".Logger", "a..b", "a.b.", "a b.c", "../x.Logger"):
             with self.assertRaises(exc.PluginError) as caught:
                 load_class(name)
-            self.assertIn("no dotted name", str(caught.exception))
+            self.assertIn("the dotted name", str(caught.exception))

@@ -108,7 +108,7 @@ class TestTyped(unittest.TestCase):
         self.assertEqual(typed(SCHEMA, given)["only"], [])
 
     def test_refused(self) -> None:
-        self.assertEqual(self.refused("url", ""), "'' has less than 1 characters")
+        self.assertEqual(self.refused("url", ""), "'' has fewer than 1 characters")
         self.assertEqual(self.refused("url", 3), "3 is not text")
         self.assertEqual(self.refused("window", "soon"), "'soon' is not a number")
         self.assertEqual(self.refused("window", "-1"), "-1.0 is less than 0")
@@ -118,7 +118,7 @@ class TestTyped(unittest.TestCase):
         self.assertEqual(self.refused("mode", "none"), "'none' is not one of all, some")
         self.assertEqual(self.refused("only", 3), "3 is not a list")
         self.assertEqual(self.refused("marks", "1,b"), "'b' is not a whole number")
-        self.assertEqual(self.refused("marks", ""), "a list has less than 1 values")
+        self.assertEqual(self.refused("marks", ""), "a list has fewer than 1 values")
         self.assertIn("300.1.1.1", self.refused("host", "300.1.1.1"))
 
     def test_missing(self) -> None:

@@ -183,7 +183,7 @@ class ManagedSocketTest(LeakCheckedTestCase):
             ("backlog", "many", "'many' is not a whole number"),
             ("family", "AF_APPLETALK", "'AF_APPLETALK' is not one of AF_INET, AF_INET6, AF_UNIX"),
             ("type", "SOCK_PACKET", "'SOCK_PACKET' is not one of SOCK_STREAM, SOCK_DGRAM"),
-            ("proto", "tpc", "'tpc' is no protocol: a number, or one of ip, icmp, tcp"),
+            ("proto", "tpc", "'tpc' is not a protocol: a number, or one of ip, icmp, tcp"),
             ("replace", "perhaps", "'perhaps' is neither true nor false"),
             ("path", {"family": "AF_UNIX"}, "missing; a unix socket has one"),
             ("owner", "nobody", "only the path of a unix socket has one"),

@@ -132,7 +132,7 @@ class TestTogether(unittest.TestCase):
             ({"family": "AF_UNIX"}, r"path: missing; a unix socket has one"),
             ({"owner": "root"}, r"owner: only the path of a unix socket has one"),
             ({"path": "x", "so_reuseport": "yes"}, r"so_reuseport: a unix socket cannot share"),
-            ({"proto": "tpc"}, r"proto: 'tpc' is no protocol"),
+            ({"proto": "tpc"}, r"proto: 'tpc' is not a protocol"),
         ):
             with self.subTest(given), self.assertRaisesRegex(exc.ConfigError, text):
                 from_mappings([{"name": "a", "cmd": "true"}], sockets=[{"name": "s", **given}])

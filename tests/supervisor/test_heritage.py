@@ -214,15 +214,15 @@ class TestBadInput(HeritageCase):
 
     def test_of_another_boot(self) -> None:
         self.write(boot="another")
-        self.assert_put_aside("is of another boot; nothing of it runs")
+        self.assert_put_aside("is from before this boot; none of its processes run")
 
     def test_of_another_container(self) -> None:
         self.write(namespace=1)
-        self.assert_put_aside("it is of another namespace of pids, as of another container")
+        self.assert_put_aside("it is from another pid namespace, such as another container's")
 
     def test_of_another_version(self) -> None:
         self.write(version=0)
-        self.assert_put_aside("it is of version 0, and this daemon reads 1; no process is taken")
+        self.assert_put_aside("it is of version 0, and this daemon reads 1; no process is adopted")
 
     def test_entries_that_make_no_sense(self) -> None:
         child = self.process()

@@ -66,7 +66,7 @@ class TestExtendedStats(HooksCase):
         with self.assertLogs("cvec_circus", "ERROR") as caught:
             self.assertEqual(self.extended(self.program("echo []")), self.ROWS)
             self.assertEqual(self.extended(self.program("echo odd >&2; exit 1")), self.ROWS)
-        self.assertIn("its output is no JSON object", caught.output[0])
+        self.assertIn("its output is not a JSON object", caught.output[0])
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ class TestNames(LimitCase):
         for value in ("many", -2, True, 1.5, [], {}):
             with self.assertRaises(OptionError):
                 WATCHER_OPTIONS.convert({"rlimit_nofile": value})
-        with self.assertRaisesRegex(ConfigError, "this is no mapping of names to values"):
+        with self.assertRaisesRegex(ConfigError, "this is not a mapping of names to values"):
             self.arbit({"name": "a", "cmd": "true", "rlimits": 5})
 
 

@@ -89,7 +89,7 @@ class AddressTest(ProbeCase):
     def test_what_is_no_address_says_so(self) -> None:
         process = self.start(Program(**{"ready.a": "tcp://127.0.0.1:9$(circus.port)", **FAST}))
         self.until(lambda: self.state(process, "a") == "fails")
-        self.assertIn("is no address of a host and a port", self.desk.unmet(process))
+        self.assertIn("is not an address of a host and a port", self.desk.unmet(process))
 
     def test_live_is_reported_at_its_threshold_and_healed_at_once(self) -> None:
         server = self.serve(BROKEN)

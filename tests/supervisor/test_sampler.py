@@ -143,7 +143,9 @@ class TestAnswers(SampleCase):
         self.count_sweeps()
         for _ in range(MOST_QUESTIONS):
             self.desk.sample([1], self.answers.append, self.answers.append)
-        with self.assertRaisesRegex(exc.CircusError, "too many questions for statistics wait"):
+        with self.assertRaisesRegex(
+            exc.CircusError, "too many requests for statistics are waiting"
+        ):
             self.desk.sample([1], self.answers.append, self.answers.append)
         self.gate.set()
         self.posts.turn()

@@ -69,18 +69,18 @@ class TestSignals(unittest.TestCase):
     def test_a_repeated_sigterm(self) -> None:
         self.assertEqual(self.signal("TERM"), ["stopping (signal:TERM)"])
         left = self.signal("TERM", "TERM", "TERM")
-        self.assertEqual(left, ["stopping already (signal:TERM), done in 35 s at most"])
+        self.assertEqual(left, ["already stopping (signal:TERM); done within 35 s"])
         self.clock.advance(12.0)
         left = self.signal("TERM", "QUIT", "TERM")
-        self.assertEqual(left[0], "stopping already (signal:TERM), done in 23 s at most")
-        self.assertEqual(left[1], "stopping already (signal:QUIT), done in 23 s at most")
+        self.assertEqual(left[0], "already stopping (signal:TERM); done within 23 s")
+        self.assertEqual(left[1], "already stopping (signal:QUIT); done within 23 s")
         self.assertEqual(self.told, ["hooks 2"])
 
     def test_a_second_interrupt_within_a_second(self) -> None:
         self.signal("INT")
         self.clock.advance(1.0)
         hint = "; another SIGINT kills what is left"
-        told = [f"stopping already (signal:INT), done in 34 s at most{hint}"]
+        told = [f"already stopping (signal:INT); done within 34 s{hint}"]
         self.assertEqual(self.signal("INT", "INT"), told)
         self.assertEqual(self.told, ["hooks 2"])
 
@@ -89,7 +89,7 @@ class TestSignals(unittest.TestCase):
         self.clock.advance(1.1)
         told = self.signal("INT", "INT")
         self.assertEqual(told[0], "interrupted again (signal:INT): killing what is left")
-        self.assertEqual(told[1], "stopping already (signal:INT), done in 34 s at most")
+        self.assertEqual(told[1], "already stopping (signal:INT); done within 34 s")
         self.assertEqual(self.told, ["hooks 2", "kill", "hooks 0"])
 
     def test_the_first_interrupt_after_another_signal(self) -> None:

@@ -48,7 +48,7 @@ def folder(test: unittest.TestCase) -> Path:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there, and is no zombie."""
+    """Whether a process is there, and is not a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

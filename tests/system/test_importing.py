@@ -61,7 +61,7 @@ class ImportingTest(unittest.TestCase):
                 self.assertEqual(self.refusal(dotted), text)
         for dotted in ("name", "name.", ".name", ""):
             with self.subTest(dotted):
-                self.assertIn("is no dotted name", self.refusal(dotted))
+                self.assertIn("is not a dotted name", self.refusal(dotted))
 
     def test_what_a_module_itself_does_not_find_is_named(self) -> None:
         self.write(f"{MODULE}_faulty", "import cvec_no_such_module")

@@ -89,7 +89,7 @@ class TestFiles(unittest.TestCase):
 
 
 class TestStrangers(LeakCheckedTestCase):
-    """How a process that is no child has ended, as far as the kernel tells."""
+    """How a process that is not a child has ended, as far as the kernel tells."""
 
     def start(self, script: str) -> int:
         """Start a grandchild, and let its parent end."""
@@ -133,7 +133,7 @@ class TestStrangers(LeakCheckedTestCase):
 
     def test_what_may_not_be_known(self) -> None:
         pid = os.getpid()
-        self.assertIsNone(collecting._status_of_zombie(pid), "it is no zombie")
+        self.assertIsNone(collecting._status_of_zombie(pid), "it is not a zombie")
         zombie = subprocess.Popen(["false"])
         os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
         self.assertEqual(collecting._status_of_zombie(zombie.pid), 1 << 8)
@@ -149,7 +149,7 @@ class TestStrangers(LeakCheckedTestCase):
         fd = os.pidfd_open(os.getpid())
         self.assertIsNone(pidfd.wait_status(fd))
         os.close(fd)
-        self.assertIsNone(pidfd.wait_status(0), "it is no pidfd")
+        self.assertIsNone(pidfd.wait_status(0), "it is not a pidfd")
 
     def test_signals_still_reach_it(self) -> None:
         pid = self.start("sleep 100")

@@ -151,7 +151,7 @@ class PidfileTest(LeakCheckedTestCase):
             (
                 foreign.pid,
                 False,
-                f"names process {foreign.pid}, which is no cvec_circusd; overwriting it",
+                f"names process {foreign.pid}, which is not a cvec_circusd; overwriting it",
             ),
             (later.pid, True, f"names process {later.pid}, which is gone; overwriting it"),
         ):

@@ -62,7 +62,7 @@ class TestCommandLine(TopCase):
                 "argument --interval: 'nan' is not a time: write 30, 30s, 5m or 1h",
                 2,
             ),
-            ([], "standard output is no terminal: use --once or --json", 2),
+            ([], "standard output is not a terminal: use --once or --json", 2),
             (["--once", "--endpoint", "x"], "cannot connect to 'x'", 4),
             (["--once", "--ssh", "-x"], "expected one argument", 2),
         ):

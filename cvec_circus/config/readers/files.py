@@ -25,7 +25,7 @@ def text_of(path: str) -> str:
     """Return the text of a regular file. It may block: the file is read.
 
     Raises:
-        UnreadableError: There is none, it cannot be read, or it is no UTF-8.
+        UnreadableError: There is none, it cannot be read, or it is not UTF-8.
     """
     try:
         content = _content(path)

@@ -45,7 +45,7 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
             if section:
                 entries.append(Entry(section, None, "", number))
             else:
-                complaints.append((number, "this is no section header; write [NAME]"))
+                complaints.append((number, "this is not a section header; write [NAME]"))
         elif section is None:
             text = f"not an INI file: line {number} is outside any [section]"
             complaints.append((number, text))
@@ -94,7 +94,7 @@ def is_remark(line: str) -> bool:
 
 
 def _header(line: str) -> str:
-    """Return the section's name, or "" when the line is no header.
+    """Return the section's name, or "" when the line is not a header.
 
     A name may have brackets in it (`[env:web[0-9]]`), and so may the note after it: so the last
     bracket before a note closes the name.

@@ -84,7 +84,7 @@ def _usable(kind: str, given: Mappings, findings: Findings) -> Iterator[dict[str
 def _is_mapping(options: Any, header: str, key: str, findings: Findings) -> bool:
     if isinstance(options, Mapping) and all(isinstance(name, str) for name in options):
         return True
-    findings.at(None, "this is no mapping of names to values", header, key, is_problem=True)
+    findings.at(None, "this is not a mapping of names to values", header, key, is_problem=True)
     return False
 
 

@@ -56,7 +56,7 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
     Args:
         text: The whole file.
         path: Its name, for what is found.
-        findings: Takes what is no TOML, and what has no meaning.
+        findings: Takes what is not TOML, and what has no meaning.
     """
     try:
         loads = _parser()

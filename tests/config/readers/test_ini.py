@@ -153,7 +153,7 @@ class TestComplaints(unittest.TestCase):
         )
 
     def test_broken_headers(self) -> None:
-        said = "this is no section header; write [NAME]"
+        said = "this is not a section header; write [NAME]"
         self.assertEqual(
             self.problems("[]\n[ ]\n[a\nb = 1\n"), [f"x.ini:{line}: {said}" for line in (1, 2, 3)]
         )

@@ -100,9 +100,9 @@ class TestFromMappings(unittest.TestCase):
                 circus={"chek_delay": 1, "endpoint": "x"},
             ),
             [
-                "[watcher 4] this is no mapping of names to values",
+                "[watcher 4] this is not a mapping of names to values",
                 "[circus] chek_delay: unknown option; did you mean check_delay?",
-                "[circus] endpoint: 'x' is no endpoint such as tcp://127.0.0.1:5555",
+                "[circus] endpoint: 'x' is not an endpoint such as tcp://127.0.0.1:5555",
                 "[socket:] prt: unknown option; did you mean port?",
                 "[socket:] the name is missing; write [socket:NAME]",
                 "[watcher:] the name is missing; write [watcher:NAME]",
