@@ -266,8 +266,9 @@ class Desks:
             self.events.take_over(handed.inherited, handed.document["events"])
 
     def _own_files(self) -> list[OwnFile]:
-        """Return the sockets whose files are looked after."""
-        return [self.control.door, self.events.door, *self.sockets, *self.sockets.leaving]
+        """Return what is looked after."""
+        doors, sockets = (self.control.door, self.events.door), self.sockets
+        return [*doors, *sockets, *sockets.leaving, *self.probes.own_files()]
 
 
 class Loaded:
