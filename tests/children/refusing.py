@@ -95,8 +95,8 @@ def _site(call):
 def _error(name):
     if name == "RuntimeError":
         return RuntimeError("can't start new thread")
-    if name == "MemoryError":
-        return MemoryError()
+    if name in ("MemoryError", "KeyError"):
+        return getattr(builtins, name)()
     number = getattr(errno, name)
     return OSError(number, os.strerror(number))
 

@@ -21,11 +21,10 @@ from cvec_circus.client import Client
 from tests.faults.drive import TEXT as PLAIN
 from tests.faults.drive import WANTED, DrivenDaemon
 from tests.faults.refusing import NOTHING, Port, Refusal, refusals
+from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import DaemonCase, alive, child, end_of, marked
 from tests.support.eventually import eventually
 
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
-SEED = int(os.environ.get("CVEC_CIRCUS_SEED", "1"))
 SOME = {"start": 3, "run": 12, "adopt": 3, "stop": 2}
 
 TIMEOUT = 20.0
@@ -128,7 +127,9 @@ class RefusedCase(DaemonCase):
     def some(self, phase: str, found: list[Refusal]) -> list[Refusal]:
         """Choose what is refused: all by night."""
         self.assertGreater(len(found), 10)
-        return found if NIGHTLY else self.random.sample(found, SOME[phase])
+        some = found if NIGHTLY else self.random.sample(found, SOME[phase])
+        repetitions(self, len(some))
+        return some
 
     def judge(self, daemon: RefusedDaemon, log: list[str] | None = None) -> None:
         """See that nothing was worse than a line."""
@@ -170,7 +171,7 @@ class RefusedCase(DaemonCase):
 class TestRun(RefusedCase):
     """While it starts, replaces and stops processes."""
 
-    def test_each_line_once(self) -> None:
+    def test_n2_each_line_once(self) -> None:
         daemon = None
         for refusal in self.some("run", self.sites("run")):
             with self.subTest(f"{refusal.site} {refusal.error}"):
@@ -203,10 +204,30 @@ class TestRun(RefusedCase):
             self.assertTrue(fewer, f"{daemon.files()} files, not {files}")
 
 
+class TestControl(RefusedCase):
+    """What is no refusal of the system is a fault of ours, and is seen as one."""
+
+    def test_n2_another_error(self) -> None:
+        daemon = RefusedDaemon(self)
+        daemon.drive()
+        daemon.port.plan("run", Refusal(self.any_site(daemon), "KeyError"))
+        for name in daemon.wanted:
+            daemon.wire.client.call("restart", name=name)
+        self.assertTrue(eventually(lambda: daemon.port.has_hit))
+        self.assertTrue(eventually(lambda: "Traceback" in daemon.log_text()))
+        with self.assertRaises(AssertionError):
+            self.judge(daemon)
+
+    def any_site(self, daemon: RefusedDaemon) -> str:
+        """Return where the daemon looks at what it has opened for a stream."""
+        sites = daemon.port.seen()["start"]
+        return next(one for one in sites if one.startswith("stream.appendfile:") and "open" in one)
+
+
 class TestStart(RefusedCase):
     """It is up all the same, or says why it is not."""
 
-    def test_each_line_once(self) -> None:
+    def test_n2_each_line_once(self) -> None:
         for refusal in self.some("start", self.sites("start")):
             with self.subTest(f"{refusal.site} {refusal.error}"):
                 self.refuse(refusal)
@@ -227,7 +248,7 @@ class TestStart(RefusedCase):
 class TestEnd(RefusedCase):
     """It ends, and leaves nothing."""
 
-    def test_each_line_once(self) -> None:
+    def test_n2_each_line_once(self) -> None:
         for refusal in self.some("stop", self.sites("stop")):
             with self.subTest(f"{refusal.site} {refusal.error}"):
                 daemon = RefusedDaemon(self)
@@ -247,7 +268,7 @@ class TestEnd(RefusedCase):
 class TestAdoption(RefusedCase):
     """What ran goes on; or the daemon ends with the reason, and the next one takes it over."""
 
-    def test_each_line_once(self) -> None:
+    def test_n2_each_line_once(self) -> None:
         for refusal in self.some("adopt", self.sites("adopt")):
             with self.subTest(f"{refusal.site} {refusal.error}"):
                 self.refuse(refusal)
