@@ -171,9 +171,8 @@ class Desks:
         stack.callback(reports.close)
 
         limits, moves = self.chores.limits, around.is_subreaper
-        self.cgroups = cgroups = _cgroups(
-            circus["cgroup"], loop, facts, readers, limits, run, moves
-        )
+        parts = loop, facts, readers, limits, run, moves, heritage is not None
+        self.cgroups = cgroups = _cgroups(circus["cgroup"], *parts)
         stack.callback(cgroups.close)
         self.last_words = last_words = LastWords(loop, facts, outputs)
 
