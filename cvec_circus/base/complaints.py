@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,30 @@ MOST = 100
 """Different errors that are remembered."""
 
 LONGEST_TEXT = 200
+
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What any call may fail with at any time, for want of files or memory; not its caller's fault."""
+
+
+def tell_shortage(name: str, error: BaseException, place: str) -> bool:
+    """Log in a line, if that is so, that a function could not go on for want of files or memory.
+
+    Safe from any thread.
+
+    Returns:
+        Whether it is so. Otherwise the error is a fault of ours.
+    """
+    if not isinstance(error, MemoryError) and getattr(error, "errno", None) not in SHORTAGES:
+        return False
+    logger.error("%s: %s could not go on: %s", name, place, error or "no memory")
+    logger.debug("where %s could not go on", place, exc_info=error)
+    return True
+
+
+def tell_crash(name: str, error: BaseException, place: str) -> None:
+    """Log that a function on a thread was ended by an error. Safe from any thread."""
+    if not tell_shortage(name, error, place):
+        logger.error("%s: %s failed", name, place, exc_info=error)
 
 
 class Complaints:

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cvec_circus import exc, logger
+from cvec_circus import exc
 from cvec_circus.base.clock import SYSTEM, Clock, poll_milliseconds
-from cvec_circus.base.complaints import Complaints
+from cvec_circus.base.complaints import Complaints, tell_shortage
 from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup
 
@@ -21,9 +21,6 @@ POSTS_A_TURN = 256
 
 READABLE = select.POLLIN
 """The same number as zmq.POLLIN, which is an enum: each operation with that takes a microsecond."""
-
-SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What any call may fail with at any time, for want of files or memory; not its caller's fault."""
 
 Key = Any
 Result = TypeVar("Result")
@@ -370,10 +367,7 @@ class Loop:
             raise AssertionError(f"only the thread of {self.name} may do this: use post")
 
     def _log_error(self, error: BaseException, name: str) -> None:
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES:
-            logger.error("%s: %s could not go on: %s", self.name, name, error or "no memory")
-            logger.debug("where %s could not go on", name, exc_info=error)
-        else:
+        if not tell_shortage(self.name, error, name):
             self._complaints.tell(error, name)
 
 

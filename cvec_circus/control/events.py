@@ -50,7 +50,11 @@ class Publisher:
         self._connections = Connections(
             loop, listener, b"PUB", _SUBSCRIBERS, self._receive, SHARE, self._gone
         )
-        self._connections.open()
+        try:
+            self._connections.open()
+        except BaseException:
+            self._connections.close()
+            raise
         self.door = self._connections.door
 
     @property

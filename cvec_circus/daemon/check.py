@@ -54,7 +54,7 @@ def check(
         inspect(examination.build, environ, cwd)
         _check_addresses(examination.build)
         if not elsewhere:
-            machine.look(examination.build, environ, cwd)
+            machine.look(examination.build, environ, cwd, path)
         found = examination.build.findings.everything()
         if any(finding.is_problem for finding in found):
             code = EXIT_PROBLEM

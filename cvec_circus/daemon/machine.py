@@ -26,7 +26,7 @@ from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import command_texts
 from cvec_circus.stream.base import lane_of
 from cvec_circus.supervisor.launching import command, environment
-from cvec_circus.system import cgroup, executables, modules
+from cvec_circus.system import cgroup, executables, modules, units
 
 FIRST_WID = "1"
 
@@ -35,20 +35,34 @@ _IPC = "ipc://"
 _MOST_BLANKS = 20
 """In a path that lacks its quotes."""
 
+PROGRAM = "cvec_circusd"
+
+KILLS_ALL = ("control-group", "mixed")
+"""What `KillMode` says where systemd kills all processes of a service whose main one has died."""
+
+NO_ADOPTION = (
+    "{0.path} has KillMode={0.kill_mode}, so systemd kills all processes when the daemon crashes, "
+    "before a new one can take them over; write KillMode=process into [Service] there, or "
+    "adopt = False here"
+)
+
 NO_CGROUPS = "no effect without cgroups; write cgroup = auto into [circus]"
 
 MAKE_IT = "make it before the daemon starts"
 
 
-def look(build: Build, environ: Mapping[str, str], cwd: str) -> None:
+def look(build: Build, environ: Mapping[str, str], cwd: str, path: str) -> None:
     """Add what is missing on this machine to the findings of a build. It may block.
 
     Args:
         build: What a file says.
         environ: The environment that the daemon will have.
         cwd: The folder that it will run in.
+        path: The main file.
     """
-    _Machine(build, environ, cwd).look()
+    found = _Machine(build, environ, cwd)
+    found.look_at_units(os.path.join(cwd, path))
+    found.look()
 
 
 class _Machine:
@@ -86,6 +100,14 @@ class _Machine:
             more = len({section.place(key) for section in sections}) - 1
             said = f"{text} (the same {more} times more)" if more else text
             self._build.findings.warn(sections[0], key, said)
+
+    def look_at_units(self, path: str) -> None:
+        """Look how systemd ends what a daemon leaves that is to be taken over."""
+        if self._build.everything.circus["adopt"] is not True:
+            return
+        for unit in units.starting(PROGRAM, path, self._environ):
+            if unit.kill_mode in KILLS_ALL:
+                self._warn(self._build.circus, "adopt", NO_ADOPTION.format(unit))
 
     def _environment(self, section: Section, options: WatcherOptions) -> dict[str, str]:
         try:

@@ -26,11 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         utf8.require()
         completion.answer(parser)
-    fill_standard_files()
-    signals.reset(handover.pending(os.environ))
-    arguments = parse(argv)
     try:
-        return run(arguments, sys.argv[1:] if argv is None else argv)
+        fill_standard_files()
+        signals.reset(handover.pending(os.environ))
+        return run(parse(argv), sys.argv[1:] if argv is None else argv)
     except exc.ConfigError as error:
         for problem in error.problems:
             complain(problem)
@@ -38,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
     except OSError as error:
         complain(_sentence(error))
+    except MemoryError:
+        complain("there is not enough memory to start")
     return exc.EXIT_PROBLEM
 
 

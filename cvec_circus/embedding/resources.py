@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Optional
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.thread import Worker
 from cvec_circus.control.server import PROGRAM
@@ -58,7 +60,7 @@ class Prereload:
         """
         self._loop = loop
         self._functions = functions
-        self._worker = Worker("prereload", _log_crash)
+        self._worker = Worker("prereload", partial(tell_crash, "prereload"))
 
     def __call__(self, names: Names, go: Callable[[], None], wait: Wait | None) -> None:
         """Call the functions, then `go`; if one of them raises, refuse the reload."""
@@ -94,10 +96,6 @@ class Prereload:
 def _refuse(wait: Wait | None, reason: str) -> None:
     if wait is not None:
         wait.then(Outcome(error=reason))
-
-
-def _log_crash(error: BaseException, description: str) -> None:
-    logger.error("prereload: %s failed", description, exc_info=error)
 
 
 class Borrowed:

@@ -44,10 +44,15 @@ class NotifySocket:
         """Go on with the socket of the program that was here before an exec."""
         found = cls.__new__(cls)
         found.path, found._socket = path, socket.socket(fileno=fd)
+        found._uid = found._gid = None
+        with contextlib.suppress(FileNotFoundError):  # it is made again as ours then
+            there = os.stat(path)
+            found._uid, found._gid = there.st_uid, there.st_gid
         return found
 
     def __init__(self, path: str, uid: int | None, gid: int | None) -> None:
         self.path = path
+        self._uid, self._gid = uid, gid
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
@@ -61,6 +66,18 @@ class NotifySocket:
         except BaseException:
             self.close()
             raise
+
+    def make_again(self) -> None:
+        """Make the file again, which was deleted: with another socket, under the same number.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        fresh = NotifySocket(self.path, self._uid, self._gid)
+        try:
+            os.dup2(fresh.fileno(), self.fileno(), inheritable=False)
+        finally:
+            fresh._socket.close()
 
     def fileno(self) -> int:
         """Return the file to poll."""

@@ -11,10 +11,12 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.thread import Thread, Worker
 from cvec_circus.base.timers import TimerQueue
 from cvec_circus.base.wakeup import Wakeup
@@ -78,7 +80,7 @@ class Prober:
         self._orders: deque[Probe] = deque()
         self._found: deque[tuple[tuple[str, int], list[Host], str]] = deque()
         self._stopping = False
-        self._resolver = Worker("probe names", self._crashed)
+        self._resolver = Worker("probe names", partial(tell_crash, "probe names"))
         # What follows belongs to the prober's thread.
         self._epoll: Any = None
         self._open: dict[int, tuple[Connection, Probe]] = {}
@@ -281,9 +283,6 @@ class Prober:
         wakeup = self._wakeup
         if wakeup is not None:
             wakeup.set()
-
-    def _crashed(self, error: BaseException, name: str) -> None:
-        logger.error("probe names: %s failed", name, exc_info=error)
 
 
 def _hand_out(results: list[tuple[Probe, Result]]) -> None:

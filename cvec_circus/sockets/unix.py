@@ -160,18 +160,26 @@ def bind(
     _make_room(path, replace)
     os.fchmod(opened.fileno(), 0)
     opened.bind(path)
-    with _holding(path) as held:
-        made = os.fstat(held)
-        if not stat.S_ISSOCK(made.st_mode):
-            raise OSError(errno.EEXIST, "another process has put something else there")
-        own = OwnPath(path, made.st_dev, made.st_ino)
-        try:
+    try:
+        with _holding(path) as held:
+            made = os.fstat(held)
+            if not stat.S_ISSOCK(made.st_mode):
+                raise OSError(errno.EEXIST, "another process has put something else there")
             _give(held, mode, uid)
-        except OSError:
-            own.unlink()
-            raise
+    except BaseException:
+        _take_away(path)
+        raise
+    own = OwnPath(path, made.st_dev, made.st_ino)
     own.keep()
     return own
+
+
+def _take_away(path: str) -> None:
+    """Remove the socket that we have just put at a path; what others put there since stays."""
+    with suppress(OSError):
+        there = os.lstat(path)
+        if stat.S_ISSOCK(there.st_mode) and there.st_uid == os.geteuid():
+            os.unlink(path)
 
 
 @contextmanager

@@ -7,15 +7,18 @@ daemon is away, the processes known last are measured.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import zmq
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.thread import Worker
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import (
@@ -33,6 +36,8 @@ from cvec_circus.exc import SocketError
 from cvec_circus.stats import payloads
 from cvec_circus.stats.inventory import Census, Inventory
 from cvec_circus.stats.reads import SocketReads
+from cvec_circus.system import mounts
+from cvec_circus.system.own_file import Finding
 from cvec_circus.system.procfs import Sampler
 from cvec_circus.wire import progress
 
@@ -44,6 +49,9 @@ RETRY = 0.25
 
 PATIENCE = 5.0
 """Seconds to try for: the process of a daemon that was killed may still be there."""
+
+LOOK_PERIOD = 10.0
+"""Seconds between two looks whether the file of the endpoint is there."""
 
 TAKEN = os.strerror(errno.EADDRINUSE)
 """The end of the error that may pass."""
@@ -120,11 +128,13 @@ class Service:
         self._subscription.on_certain = self._census.renew
         self._reads = SocketReads(self.loop, inherited)
         self._sampler = Sampler()
-        self._worker = Worker("sampler", _log_crash)
+        self._worker = Worker("sampler", partial(tell_crash, "sampler"))
         self._is_busy = False
         self._has_begun = False
         self._has_told = False
         self._publisher: Publisher | None = None
+        self._next_look_at = float("-inf")
+        self._told = ""  # the last line about the file of the endpoint, if it is not well
         self._next_at = self.loop.clock.monotonic()
         self._last_try_at = self._next_at + PATIENCE
 
@@ -221,8 +231,31 @@ class Service:
             wanted = [pid for numbers in pids.values() for pid in numbers]
             rows = self._sampler.sample(wanted, alone=daemon)
             messages = payloads.of_processes(pids, daemon, rows)
+            self._look_after_file()
         finally:
             self.loop.post(self._publish, messages)
+
+    def _look_after_file(self) -> None:
+        """Have the endpoint's file made again if it was deleted. On the sampler thread."""
+        now = self.loop.clock.monotonic()
+        if self._publisher is None or now < self._next_look_at:
+            return
+        self._next_look_at = now + LOOK_PERIOD
+        door = self._publisher.door
+        with contextlib.suppress(OSError):  # no file is left to read the table of mounts with
+            mount = mounts.find(door.file, mounts.read())
+            if door.file and not (mount is not None and mount.is_remote):
+                self.loop.post(self._found, door.look_after())
+
+    def _found(self, finding: Finding | None) -> None:
+        text = ""
+        if finding is not None:
+            if finding.renew is not None:
+                finding.renew()
+            if finding.text != self._told:
+                logger.warning("%s", finding.text)
+            text = "" if finding.is_over else finding.text
+        self._told = text
 
     def _publish(self, messages: list[payloads.Message]) -> None:
         self._is_busy = False
@@ -230,7 +263,3 @@ class Service:
         publisher = self._publisher
         if publisher is not None:
             publisher.publish([*messages, *payloads.of_sockets(seen, self._reads.take())])
-
-
-def _log_crash(error: BaseException, description: str) -> None:
-    logger.error("sampler: %s failed", description, exc_info=error)

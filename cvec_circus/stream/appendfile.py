@@ -60,10 +60,14 @@ class AppendFile:
 
     def open(self) -> bool:
         """Open the file by its name; if that fails, keep the open one and return False."""
+        fd = -1
         try:
             fd = os.open(self._filename, _FLAGS, 0o666)
+            regular = stat.S_ISREG(os.fstat(fd).st_mode)  # a file on a server may be gone by now
         except OSError as error:
             self.trouble = describe(error)
+            if fd >= 0:
+                os.close(fd)
             return False
         if files.is_reserved(fd) and not self._may_use_reserve:
             os.close(fd)
@@ -71,7 +75,7 @@ class AppendFile:
             return False
         self.close()
         self._fd = fd
-        self.regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        self.regular = regular
         self.movable = self.regular and not _is_descriptor(self._filename)
         return True
 

@@ -323,7 +323,7 @@ class Pumps:
             self._table_until = now + TABLE_LIFETIME
             try:
                 self._table = mounts.read()
-            except OSError:
+            except (OSError, MemoryError):
                 self._table = {}  # without /proc, all files share a thread
         return mounts.find(filename, self._table)
 

@@ -60,6 +60,8 @@ class Adopter:
                 self._bookkeeper.forget(left.watcher)  # nothing of it is left
         self._heritage.taken()
         self._desks.departures.write(self._bookkeeper, self._roster.all_watchers())
+        if not self._goes_on:
+            self._desks.cgroups.adopted()
 
     def take_over_helpers(self, handed: Handed) -> None:
         """Put the helpers on the roster that go on after an upgrade."""
@@ -79,6 +81,8 @@ class Adopter:
                 self._desks.facts.append(Exited(watcher, process, UNKNOWN))
                 continue
             self._desks.endings.reaper.adopt(watcher, process, confirmed.fd)
+            if not self._goes_on:
+                self._desks.cgroups.adopt(watcher, process.pid)
             taken.append((process, self._take_pipes(watcher, process, confirmed)))
         self._roster.adopt(watcher, not self._goes_on)
         for process, trouble in () if self._goes_on else taken:

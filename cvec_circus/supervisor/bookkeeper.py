@@ -288,7 +288,8 @@ class LedgerBookkeeper(Bookkeeper):
         counts = written_counts(watcher)
         if counts != noted.counts:
             noted.counts = counts
-            self._put(f"{COUNTS} {watcher.place}", counts)
+            key = f"{COUNTS} {watcher.place}"
+            self._ledger.put(key, f'["{key}",[{",".join(map(_number, counts))}]]\n')
 
     def forget(self, watcher: Watcher) -> None:
         """See `Bookkeeper`."""
@@ -340,6 +341,11 @@ def digest(options: WatcherOptions) -> str:
     state = {name: value for name, value in written(options).items() if needs_fresh(name)}
     text = json.dumps(state, sort_keys=True).encode()
     return f"{zlib.crc32(text):08x}{len(text):x}"
+
+
+def _number(value: float | None) -> str:
+    """Write a number, yes or no as 1 or 0, or null: an encoder takes longer to be made."""
+    return "null" if value is None else repr(+value)
 
 
 @functools.lru_cache(maxsize=256)

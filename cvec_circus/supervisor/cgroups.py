@@ -34,6 +34,13 @@ class Cgroups:
             self._has_none(watcher, name, self._missing)
         return None
 
+    def adopt(self, watcher: Watcher, pid: int) -> None:
+        """Take over a process of an earlier daemon, with all that its cgroup holds."""
+        self.prepare(watcher)
+
+    def adopted(self) -> None:
+        """Name what earlier daemons have left, when all that is taken over has been."""
+
     def _has_none(self, watcher: Watcher, name: str, why: str) -> None:
         """Log once that a limit has no effect."""
         told = self._told.setdefault(watcher, set())

@@ -56,9 +56,7 @@ class Checking:
         prober = Prober(loop.clock, loop.post)
         programs = Programs(loop, around.readers, around.reaper)
         self._runs_with = Surroundings(loop, prober, programs, around.templates, around.variables)
-        self._notices = Notices(
-            loop, around.readers, around.identity, around.leader_of, self._heard
-        )
+        self.notices = Notices(loop, around.readers, around.identity, around.leader_of, self._heard)
         self._by_process: dict[ManagedProcess, Watched] = {}
         self._runs: dict[Record, Runs] = {}
 
@@ -84,7 +82,7 @@ class Checking:
         watcher, env, places = watched.watcher, {}, {}
         live = any(one.kind == "notify" for one in watcher.options.live.values())
         if live or watched.of_kind("notify"):
-            watched.inbox = self._notices.open(watcher, watched.process)
+            watched.inbox = self.notices.open(watcher, watched.process)
             watched.has_watchdog = live
             env = variables(watched.inbox.path, watcher.options.live_interval if live else None)
         for record in watched.of_kind("fd"):
@@ -137,7 +135,7 @@ class Checking:
         live = watcher.options.live.values()
         if watched.of_kind("notify") or any(one.kind == "notify" for one in live):
             try:
-                watched.inbox = self._notices.open(watcher, process)
+                watched.inbox = self.notices.open(watcher, process)
             except (OSError, ValueError) as error:
                 said = "%s: slot %d (pid %d) cannot be heard on NOTIFY_SOCKET: %s"
                 logger.warning(said, watcher.name, process.wid, process.pid, error)
@@ -226,7 +224,7 @@ class Checking:
         for name in list(watched.pipes):
             self._close_pipe(watched, name)
         if watched.inbox is not None:
-            self._notices.close(watched.inbox)
+            self.notices.close(watched.inbox)
             watched.inbox = None
 
     def end(self, timeout: float) -> bool:
@@ -239,7 +237,7 @@ class Checking:
         for process in list(self._by_process):
             self._drop(process)
         self._runs_with.programs.close()
-        self._notices.close_all()
+        self.notices.close_all()
         self._runs_with.prober.stop()
 
     # -- what comes

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cvec_circus import exc, logger
+from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.thread import Worker
 
@@ -22,7 +24,7 @@ class Chore(Worker):
     """
 
     def __init__(self, loop: Loop, name: str) -> None:
-        super().__init__(name, self._log_crash)
+        super().__init__(name, partial(tell_crash, name))
         self._loop = loop
 
     def prepare(self) -> None:
@@ -53,9 +55,6 @@ class Chore(Worker):
     def do_later(self, fn: Callable[..., object], *args: Any) -> None:
         """Call a function on the thread after a moment."""
         self._loop.call_later(RETRY_DELAY, self.do_soon, fn, *args)
-
-    def _log_crash(self, error: BaseException, description: str) -> None:
-        logger.error("%s: %s failed", self.name, description, exc_info=error)
 
 
 class Chores:

@@ -171,9 +171,8 @@ class Desks:
         stack.callback(reports.close)
 
         limits, moves = self.chores.limits, around.is_subreaper
-        self.cgroups = cgroups = _cgroups(
-            circus["cgroup"], loop, facts, readers, limits, run, moves
-        )
+        parts = loop, facts, readers, limits, run, moves, heritage is not None
+        self.cgroups = cgroups = _cgroups(circus["cgroup"], *parts)
         stack.callback(cgroups.close)
         self.last_words = last_words = LastWords(loop, facts, outputs)
 
@@ -266,8 +265,9 @@ class Desks:
             self.events.take_over(handed.inherited, handed.document["events"])
 
     def _own_files(self) -> list[OwnFile]:
-        """Return the sockets whose files are looked after."""
-        return [self.control.door, self.events.door, *self.sockets, *self.sockets.leaving]
+        """Return what is looked after."""
+        doors, sockets = (self.control.door, self.events.door), self.sockets
+        return [*doors, *sockets, *sockets.leaving, *self.probes.own_files()]
 
 
 class Loaded:

@@ -219,6 +219,8 @@ class Reaper:
         family = Family(watcher, process, process.pid)
         family.is_child = not collecting.is_stranger(process.pid)
         self._families.add(family)
+        self._finder.search_too()
+        self._finder.soon()
 
     def identity(self, pid: int) -> tuple[int, int]:
         """Return what tells a process that is watched from all others: see `pidfd.identity`."""
@@ -334,6 +336,7 @@ class Reaper:
         if fd is None or family.is_child:
             ended, group = collecting.end(pid, fd)
         else:
+            self._finder.search_too()
             ended, group = collecting.end_of_stranger(pid, fd)
         family.is_alive = False
         leaves, report, failure, is_captured, oom = False, "", None, False, False

@@ -20,6 +20,9 @@ SHARE = 20
 OLD = 1.0
 """Seconds after which no look waits for a mark any longer."""
 
+WALKS = 1.0
+"""Seconds after the end of a leader that was adopted in which each look is a walk as well."""
+
 DEFERRED_DELAY = 1.0
 """Seconds until a zombie is looked at again that a hook might be waiting for."""
 
@@ -70,6 +73,9 @@ class Finder:
         """
         raise NotImplementedError
 
+    def search_too(self) -> None:
+        """Note that a leader has ended, or was found, whose orphans become no children of ours."""
+
     # Nothing to do where orphans do not become our children: process 1 collects them.
 
     def new_batch(self) -> None:
@@ -92,6 +98,8 @@ class Adoption(Finder):
     when it is known where it comes from, else while no hook or stream code runs that might wait
     for it.
 
+    What an adopted leader leaves becomes a child of process 1, and is found by a walk of /proc.
+
     Args:
         runs_user_code: Whether a hook or a stream class is running at this moment.
     """
@@ -108,6 +116,8 @@ class Adoption(Finder):
     ) -> None:
         super().__init__(loop, walker, families, outsiders)
         self._runs_user_code = runs_user_code
+        self._search = Search(loop, walker, families, outsiders)
+        self._searches_until = float("-inf")
         self._members: dict[int, int] = {}  # group by pid, of those in the group of a leader
         self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []
@@ -118,8 +128,14 @@ class Adoption(Finder):
         """See `Finder.new_batch`."""
         self._is_fresh = False
 
+    def search_too(self) -> None:
+        """See `Finder.search_too`."""
+        self._searches_until = self._loop.clock.monotonic() + WALKS
+
     def look(self, done: Done) -> None:
         """See `Finder.look`. Without a new orphan, `done` is called before it returns."""
+        if self._loop.clock.monotonic() < self._searches_until:
+            done = partial(self._search.look, done)
         if not self._is_fresh:
             began = self._loop.clock.monotonic()
             self.sweep()

@@ -5,7 +5,6 @@ All of this happens before the loop runs. Processes are looked at, and none is t
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, since_boot
+from cvec_circus.base.complaints import SHORTAGES
 from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.survival import Adoption
@@ -26,8 +26,6 @@ from cvec_circus.system.statedir import StateDir
 MOST_RUNS = 32
 """How many lives of the daemon are remembered: processes have the mark of the one that began them.
 """
-
-SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
 """What nonsense in an entry leads to."""

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.thread import Worker
 from cvec_circus.base.timers import Timer
@@ -93,7 +95,7 @@ class Runner:
 
     def __init__(self, watcher: Watcher, caller: Caller) -> None:
         self.watcher = watcher
-        self.worker = Worker(f"hooks:{watcher.name}", _log_crash)
+        self.worker = Worker(f"hooks:{watcher.name}", partial(tell_crash, "hooks"))
         self.caller = caller
         self.waiting: deque[Call] = deque()
         self.current: Call | None = None
@@ -394,7 +396,3 @@ class HookDesk:
             elif runner.worker.join(max(0.0, ends_at - clock.monotonic())):
                 for call in runner.calls:
                     call.close()
-
-
-def _log_crash(error: BaseException, description: str) -> None:
-    logger.error("hooks: %s failed", description, exc_info=error)

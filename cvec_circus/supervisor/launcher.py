@@ -96,8 +96,9 @@ class Launcher:
                 env = {**extra.env, **checked.env}
                 fds, places, cgroup = extra.fds, checked.places, self._cgroups.prepare(watcher)
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files, cgroup)
+                pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
                 self._books.intends(watcher, process)
-                pid, report_fd = launch(spec)
+                pid, report_fd = launch(spec)  # from here on nothing may fail, or nobody has it
             try:
                 self._reaper.add(watcher, process, pid)
             except BaseException:
@@ -107,7 +108,6 @@ class Launcher:
             if report_fd is not None:
                 self._reports.add(watcher, process, spec, report_fd)
             if self._books.is_on:
-                pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
                 about = Launched(*self._reaper.identity(pid), pipes)
                 self._books.launched(process, about)
             for name, fd in standard.take().items():

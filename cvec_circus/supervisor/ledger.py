@@ -17,6 +17,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import SHORTAGES
 from cvec_circus.base.thread import Worker
 from cvec_circus.system.statedir import StateDir, judge
 
@@ -233,12 +234,15 @@ def read(folder: StateDir) -> tuple[Head, Entries] | None:
 
     Raises:
         LedgerError: It is not to be trusted, or of another version.
+        OSError: The system is short of something: later it may be possible.
     """
     try:
         content = _content(folder.file(FILE))
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno in SHORTAGES:
+            raise
         raise LedgerError(error.strerror or str(error)) from error
     whole, _, _ = content.rpartition(b"\n")  # what follows was being written
     first, _, rest = whole.partition(b"\n")

@@ -8,6 +8,7 @@ import re
 import stat
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
@@ -17,6 +18,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.kinds import LONGEST_PATH
 from cvec_circus.probes.notify import Message, NotifySocket
 from cvec_circus.system import accounts
+from cvec_circus.system.own_file import Finding, made_again, not_made
 
 SYSTEM_FOLDER = "/run/cvec_circus"
 
@@ -42,6 +44,7 @@ class Inbox:
         self.watcher, self.process, self.socket = watcher, process, socket
         self.path = socket.path
         self.fd = socket.fileno()
+        self.is_read = True  # unless it sends too much
         self.began = 0.0  # the second in which datagrams are counted
         self.count = 0
         self._told: set[str] = set()
@@ -78,7 +81,42 @@ class Notices:
         self._loop, self._readers, self._identity = loop, readers, identity
         self._leader_of, self._heard = leader_of, heard
         self._folder = ""
+        self._mode = 0o711 if os.geteuid() == 0 else 0o700  # of the folder
         self._open: dict[str, Inbox] = {}
+
+    @property
+    def file(self) -> str:
+        """The folder of the sockets: see `OwnFile.file`."""
+        return self._folder if self._open else ""
+
+    def look_after(self) -> Finding | None:
+        """See `OwnFile.look_after`. The sockets are made again by the supervisor thread."""
+        folder = self._folder
+        try:
+            there = set(os.listdir(folder))
+        except FileNotFoundError:
+            there = set()
+        except OSError as error:
+            return Finding(f"{folder} cannot be looked at: {error.strerror}")
+        missing = [path for path in list(self._open) if os.path.basename(path) not in there]
+        if not missing:
+            return None
+        more = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+        return made_again("NOTIFY_SOCKET", missing[0] + more, partial(self._make_again, missing))
+
+    def _make_again(self, paths: list[str]) -> None:
+        for path in paths:
+            inbox = self._open.get(path)
+            if inbox is None or os.path.lexists(path):
+                continue  # its process has ended, or another one has begun there
+            self._readers.remove(inbox.fd)  # another file gets that number
+            try:
+                _make(self._folder, self._mode)
+                inbox.socket.make_again()
+            except OSError as error:
+                logger.warning("%s", not_made("NOTIFY_SOCKET", path, str(error.strerror)).text)
+            if inbox.is_read:
+                self._listen(inbox)
 
     def open(self, watcher: Watcher, process: ManagedProcess) -> Inbox:
         """Make the socket of a process that is about to start.
@@ -135,6 +173,7 @@ class Notices:
 
     def _listen(self, inbox: Inbox) -> None:
         self._readers.add(inbox.fd, lambda: self._read(inbox))
+        inbox.is_read = True
 
     def _read(self, inbox: Inbox) -> None:
         now = self._loop.clock.monotonic()
@@ -150,6 +189,7 @@ class Notices:
             text = f"sends more than {A_SECOND} notifications a second; the others wait"
             inbox.tell_once("flood", text)
             self._readers.remove(inbox.fd)
+            inbox.is_read = False
             self._loop.call_later(inbox.began + 1.0 - now, self._go_on, inbox)
 
     def _go_on(self, inbox: Inbox) -> None:
@@ -185,7 +225,7 @@ class Notices:
         if not is_root:
             runtime = os.environ.get("XDG_RUNTIME_DIR", "")
             run = f"{runtime}/cvec_circus" if runtime.startswith("/") else ""
-        mode = 0o711 if is_root else 0o700
+        mode = self._mode
         if run and len(run) < LONGEST_PATH - 70:
             path = f"{run}/notify-{zlib.crc32(self._identity.encode()):08x}"
             with contextlib.suppress(OSError):

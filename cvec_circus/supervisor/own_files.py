@@ -79,7 +79,7 @@ class OwnFiles:
         try:
             try:
                 table = mounts.read()
-            except OSError:
+            except (OSError, MemoryError):
                 return  # there is no file left to read it with; the next look is in a minute
             for one, file in files:
                 mount = mounts.find(file, table)

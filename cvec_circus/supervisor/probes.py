@@ -15,6 +15,7 @@ from cvec_circus.stream.search import Sought
 from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.system.handover import Handover, Inherited
+from cvec_circus.system.own_file import OwnFile
 
 
 class Given(NamedTuple):
@@ -136,6 +137,10 @@ class ProbeDesk:
     def status(self, process: ManagedProcess) -> str:
         """Return what a process has said of itself last, "" for nothing."""
         return "" if self._made is None else str(self._made.status(process))
+
+    def own_files(self) -> list[OwnFile]:
+        """Return the files by which processes find it, which others may delete."""
+        return [] if self._made is None else [self._made.notices]
 
     def end(self, timeout: float) -> bool:
         """End the threads, when the loop has ended, within so many seconds; return whether they

@@ -89,6 +89,27 @@ class WatcherCgroups(Cgroups):
             kept.limits[name] = text
         return kept.folder
 
+    def adopt(self, watcher: Watcher, pid: int) -> None:
+        """See `Cgroups.adopt`. What it holds moves to the cgroup of this daemon."""
+        try:
+            before = cgroup.folder_of_process(pid)
+            folder = self.prepare(watcher)
+            above = os.path.basename(os.path.dirname(before))
+            if folder is None or before == folder:
+                return
+            is_ours = above.startswith(cgroup.PREFIX)
+            for one in _held(before) if is_ours else [pid]:
+                with contextlib.suppress(ProcessLookupError):  # it has ended
+                    cgroup.write(folder, "cgroup.procs", str(one))
+        except OSError as error:
+            text = "%s: process %d stays in the cgroup that it has: %s"
+            logger.warning(text, watcher.name, pid, error.strerror)
+
+    def adopted(self) -> None:
+        """See `Cgroups.adopted`."""
+        for folder in cgroup.clean(self._tree.above):
+            _tell_left(folder)
+
     def _make(self, watcher: Watcher) -> _Cgroup:
         folder = self._folder(watcher)
         name = os.path.basename(folder)
@@ -198,15 +219,7 @@ class WatcherCgroups(Cgroups):
     def pids(self, watcher: Watcher) -> list[int]:
         """See `Cgroups.pids`."""
         kept = self._kept.get(watcher)
-        if kept is None:
-            return []
-        found = []
-        for folder, _, _ in os.walk(kept.folder):
-            try:
-                found += cgroup.pids(folder)
-            except OSError:
-                pass  # gone meanwhile, or one with threads alone
-        return found
+        return [] if kept is None else _held(kept.folder)
 
     def kill(self, watcher: Watcher, pids: Sequence[int]) -> bool:
         """See `Cgroups.kill`."""
@@ -280,6 +293,17 @@ class WatcherCgroups(Cgroups):
             _tell_left(folder, held.get(folder, ""))
 
 
+def _held(above: str) -> list[int]:
+    """List the processes in a cgroup, and below."""
+    found = []
+    for folder, _, _ in os.walk(above):
+        try:
+            found += cgroup.pids(folder)
+        except OSError:
+            pass  # gone meanwhile, or one with threads alone
+    return found
+
+
 def _numbers(fd: int) -> dict[str, int]:
     """Read a file of names and numbers from its beginning; {} when its cgroup is gone."""
     try:
@@ -313,6 +337,7 @@ def choose(
     limits: Chore,
     run: str,
     moves: bool,
+    adopts: bool,
 ) -> Cgroups:
     """Make the desk that the daemon's option asks for, or say why it cannot be had.
 
@@ -320,13 +345,14 @@ def choose(
         wanted: The option `cgroup` of the daemon, which is not off.
         run: The id of the daemon's life.
         moves: Whether this process may be moved: never in a program that embeds us.
+        adopts: Whether what an earlier daemon has left is taken over; `adopted` follows then.
     """
     try:
         tree = Tree(cgroup.base(wanted), run, moves)
     except OSError as error:
         logger.warning("cgroup = %s: there are none: %s", wanted, error.strerror)
         return Cgroups(f"there are no cgroups: {error.strerror}")
-    for folder in tree.left:
+    for folder in () if adopts else tree.left:
         _tell_left(folder)
     made = WatcherCgroups(loop, facts, readers, limits, tree)
     logger.info("each watcher has a cgroup below %s%s", tree.folder, made.lack)

@@ -29,7 +29,6 @@ BUSY = (errno.EBUSY, errno.ENOTEMPTY)
 
 ATTEMPTS = 10
 
-_OWN = "/proc/self/cgroup"
 _CONTROLLERS = "/proc/cgroups"
 
 
@@ -81,12 +80,18 @@ def own_folder() -> str:
     Raises:
         CgroupError: There is none.
     """
+    return folder_of_process("self")
+
+
+def folder_of_process(pid: int | str) -> str:
+    """Return the folder of the cgroup that a process is in. Raises CgroupError if there is none."""
+    named = f"/proc/{pid}/cgroup"
     try:
-        with open(_OWN, encoding="utf-8", errors="surrogateescape") as file:
+        with open(named, encoding="utf-8", errors="surrogateescape") as file:
             path = own_path(file.read())
         table = mounts.read()
     except OSError as error:
-        raise _refusal(f"{_OWN} cannot be read: {error.strerror}; mount /proc") from error
+        raise _refusal(f"{named} cannot be read: {error.strerror}; mount /proc") from error
     if path is None:
         raise _refusal("this kernel has no cgroup v2; it needs CONFIG_CGROUPS and Linux 4.5")
     return folder_of(path, table)

@@ -146,10 +146,24 @@ def _may_lower(nofile: int) -> bool:
     return lowest_free + MARGIN <= nofile
 
 
+class _Child(subprocess.Popen[bytes]):
+    """A child that does not outlive a failure of its own start."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        try:
+            super().__init__(*args, **options)
+        except BaseException:
+            # Want of memory, after the fork: Popen raises, and leaves a child that nobody knows.
+            if getattr(self, "pid", None) and self.returncode is None:
+                self.kill()
+                self.wait()
+            raise
+
+
 def _popen(spec: LaunchSpec) -> int:
     who = spec.identity
     try:
-        process = subprocess.Popen(
+        process = _Child(
             list(spec.argv),
             executable=spec.executable,
             cwd=spec.cwd,

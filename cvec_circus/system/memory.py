@@ -32,7 +32,10 @@ def give_back(clock: Clock) -> bool:
         Whether it is too soon after the last attempt, so that another call is worth it.
     """
     global _least, _not_before
-    resident = _resident()
+    try:
+        resident = _resident()
+    except (OSError, MemoryError):
+        return False  # nothing is left to look with
     if _least is None or resident < _least + WORTH:
         _least = resident if _least is None else min(_least, resident)
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import unittest
 from typing import Any, Callable
 
@@ -98,6 +99,28 @@ class TestComplaints(unittest.TestCase):
             for number in range(complaints.MOST * 3):
                 self.tell(place=f"f{number}")
         self.assertLessEqual(len(self.complaints._kinds), complaints.MOST)
+
+
+class TestCrashes(unittest.TestCase):
+    def test_what_is_short_is_a_line(self) -> None:
+        for error, shown in (
+            (OSError(errno.EMFILE, "Too many"), "Too many"),
+            (MemoryError(), "no"),
+        ):
+            with self.assertLogs("cvec_circus", "ERROR") as logs:
+                complaints.tell_crash("sampling", error, "sweep")
+            (line,) = logs.output
+            self.assertIn("sampling: sweep could not go on: ", line)
+            self.assertIn(shown, line)
+            self.assertNotIn("Traceback", line)
+
+    def test_a_fault_of_ours_is_whole(self) -> None:
+        try:
+            fail()
+        except ValueError as error:
+            with self.assertLogs("cvec_circus", "ERROR") as logs:
+                complaints.tell_crash("sampling", error, "sweep")
+        self.assertIn("sampling: sweep failed\nTraceback", logs.output[0])
 
 
 class TestLoop(LoopCase):

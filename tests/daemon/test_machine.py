@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus.daemon.check import check
-from cvec_circus.system import cgroup, executables
+from cvec_circus.system import cgroup, executables, units
 from tests.support.daemon import folder
 
 WEB = "[watcher:web]\ncmd = sleep 10\n"
@@ -279,6 +279,23 @@ class TestCgroups(MachineCase):
             )
             (self.folder / "cgroup.controllers").write_text("cpu\n")
             self.silent(text, PATH="/bin")
+
+
+class TestUnits(MachineCase):
+    def test_a_unit_that_ends_what_is_to_be_taken_over(self) -> None:
+        config = self.folder / "a.ini"
+        unit = self.folder / "web.service"
+        text = f"[Service]\nExecStart=/usr/bin/cvec_circusd {config}\n"
+        unit.write_text(text)
+        with mock.patch.object(units, "SYSTEM_FOLDERS", [str(self.folder)]):
+            for extra, mode in (("", "control-group"), ("KillMode=mixed\n", "mixed")):
+                unit.write_text(text + extra)
+                (found,) = self.found(WEB, PATH="/bin")
+                self.assertIn(f"[circus] adopt: HERE/web.service has KillMode={mode}, so", found)
+                self.assertIn("write KillMode=process into [Service] there, or adopt =", found)
+            self.silent(f"[circus]\nadopt = False\n{WEB}", PATH="/bin")
+            unit.write_text(f"{text}KillMode=process\n")
+            self.silent(WEB, PATH="/bin")
 
 
 def other() -> str:

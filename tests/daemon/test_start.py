@@ -28,6 +28,16 @@ with mock.patch.object(compose, sys.argv[1], side_effect=ZeroDivisionError):
 """
 
 
+BREAK_STANDARD_FILES = """
+import sys
+from unittest import mock
+from cvec_circus.daemon import main
+
+with mock.patch.object(main, "fill_standard_files", side_effect=ERROR):
+    sys.exit(main.main(sys.argv[1:]))
+"""
+
+
 class TestRefusals(DaemonCase):
     """One clear line each on stderr, and exit code 1."""
 
@@ -84,6 +94,19 @@ class TestRefusals(DaemonCase):
         self.assertEqual(len(lines), 1, done.stderr)
         self.assertTrue(lines[0].startswith("error: "), lines)
         self.assertIn(says, lines[0])
+
+    def test_what_the_system_refuses_before_anything_else(self) -> None:
+        config = str(self.configure("[watcher:web]", "cmd = sleep 60"))
+        for raised, said in (
+            ("MemoryError", "there is not enough memory to start"),
+            ("OSError(24, 'Too many open files')", "Too many open files"),
+        ):
+            code = BREAK_STANDARD_FILES.replace("ERROR", raised)
+            argv = [sys.executable, "-c", code, config]
+            done = subprocess.run(
+                argv, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
+            )
+            self.assertEqual((done.returncode, done.stderr), (1, f"error: {said}\n"))
 
     def test_a_missing_file(self) -> None:
         self.refuses("no-such.ini", says="no-such.ini")

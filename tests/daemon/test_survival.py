@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.support.daemon import Daemon, DaemonCase, child, gone
+from tests.support.daemon import Daemon, DaemonCase, child, gone, marked
 from tests.support.eventually import eventually
 
 NUMBERS = itertools.count()
@@ -115,6 +115,22 @@ class TestProcesses(SurvivalCase):
 
         before = count()
         self.assertTrue(eventually(lambda: count() > before + 5))
+
+    def test_strays(self) -> None:
+        cmd = "sh -c 'setsid sleep 1005 & exec sleep 1006'"
+        daemon = self.daemon(f"[watcher:a]\ncmd = {cmd}\n[watcher:b]\ncmd = {cmd}\nstrays = kill\n")
+        self.assertTrue(eventually(lambda: len(marked(daemon.run)) == 4))
+        daemon.kill()
+        daemon.again()
+        leaders = {name: daemon.wire.pids(name)[0] for name in "ab"}
+        left = set(marked(daemon.runs[0])) - set(leaders.values())
+        self.assertEqual(len(left), 2)
+        os.kill(leaders["a"], signal.SIGKILL)
+        told = daemon.log.containing("is left behind as a stray")
+        (stray,) = [pid for pid in left if str(pid) in told]
+        daemon.order("stop", name="b")
+        self.assertTrue(gone(*left - {stray}))
+        os.kill(stray, signal.SIGKILL)
 
     def test_exit_codes(self) -> None:
         codes = {"zero": 0, "seven": 7, "most": 255}

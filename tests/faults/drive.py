@@ -41,11 +41,19 @@ WANTED = {"plain": 2, "logged": 1, "tree": 1}
 
 
 class DrivenDaemon(Daemon):
-    """A daemon of three watchers, and its log. Owned by the test."""
+    """A daemon of a few watchers, and its log. Owned by the test.
+
+    Attributes:
+        text: What it is to run.
+        wanted: How many processes of each watcher.
+    """
+
+    text = TEXT
+    wanted = WANTED
 
     def __init__(self, test: DaemonCase, wait: bool = True, **options: Any) -> None:
         self.slowest = 0.0
-        super().__init__(test, TEXT, circus=CIRCUS, up=False, **options)
+        super().__init__(test, self.text, circus=CIRCUS, up=False, **options)
         if wait:
             up = eventually(lambda: self.is_up, TIMEOUT)
             test.assertTrue(up, f"the daemon is not up:\n{self.log_text()}")
@@ -65,17 +73,17 @@ class DrivenDaemon(Daemon):
 
     def drive(self) -> None:
         """Do all that a daemon does, and see to it that it comes to be."""
-        for name in WANTED:
+        for name in self.wanted:
             self.ask("start", name=name)
         self.settle()
-        for name in WANTED:
+        for name in self.wanted:
             os.kill(self.wire.pids(name)[0], signal.SIGKILL)
         self.settle()
         self.ask("reload")
         self.settle()
-        for name in WANTED:
+        for name in self.wanted:
             self.ask("stop", name=name)
-        for name in WANTED:
+        for name in self.wanted:
             self.ask("start", name=name)
         self.settle()
         self.ask("stats")
@@ -111,7 +119,7 @@ class DrivenDaemon(Daemon):
 
     def is_right(self) -> bool:
         """Whether every process that is wanted runs."""
-        for name, wanted in WANTED.items():
+        for name, wanted in self.wanted.items():
             if self.wire.status(name)[0] != "active":
                 return False
             pids = self.wire.pids(name)
@@ -124,7 +132,7 @@ class DrivenDaemon(Daemon):
         events = self.wire.events.sync()
         born = Counter(e["process_pid"] for e in events if e["action"] == "spawn")
         died = Counter(e["process_pid"] for e in events if e["action"] == "reap")
-        running = [pid for name in WANTED for pid in self.wire.pids(name)]
+        running = [pid for name in self.wanted for pid in self.wire.pids(name)]
         born.subtract(running)
         if +born != died:
             raise AssertionError(f"spawned and ended: {+born}; reported: {died}")

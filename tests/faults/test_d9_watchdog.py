@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import unittest
@@ -10,10 +9,9 @@ import unittest
 from cvec_circus import exc
 from tests.faults import injection
 from tests.faults.injection import Fault
+from tests.faults.repeating import NIGHTLY
 from tests.support.daemon import DaemonCase, folder
 from tests.support.hurry import hurried
-
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 
 SLEEP = "[watcher:a]\ncmd = sleep 1000\nautostart = False\n"
 FIRST = "the supervisor thread has been stuck for "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import unittest
@@ -11,10 +10,9 @@ from collections.abc import Iterator
 from tests.faults import injection
 from tests.faults.drive import DrivenDaemon
 from tests.faults.injection import Fault, injecting
+from tests.faults.repeating import NIGHTLY, repetitions
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
-
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 
 QUICK = [
     Fault("epoll_ctl", "ENOMEM", "5"),
@@ -110,20 +108,22 @@ class InjectionCase(DaemonCase):
 class TestFailingCalls(InjectionCase):
     """What the system refuses to a daemon that is up."""
 
-    def test_once(self) -> None:
+    def test_n1_once(self) -> None:
         for fault in QUICK:
             with self.subTest(str(fault)):
                 self.assertTrue(self.survive(fault), "nothing has failed")
             self.doCleanups()
+        repetitions(self, len(QUICK))
 
     @unittest.skipUnless(NIGHTLY, "takes ten minutes")
-    def test_sweep(self) -> None:
+    def test_n1_sweep(self) -> None:
         for fault in faults():
             with self.subTest(str(fault)):
                 self.survive(fault)
             self.doCleanups()
+            repetitions(self, 1)
 
-    def test_in_a_child(self) -> None:
+    def test_n1_in_a_child(self) -> None:
         # Each child counts for itself, so none becomes its program while the fault lasts.
         for call, error in [("dup2", "EMFILE"), ("setsid", "EPERM")][: 1 + NIGHTLY]:
             with self.subTest(call):
@@ -165,7 +165,7 @@ class TestAtTheStart(InjectionCase):
         said = [line for line in log if re.search(r"^error: |\[ERROR\]", line)]
         self.assertTrue(said, "it does not say why it has ended")
 
-    def test_one_of_each(self) -> None:
+    def test_n1_at_the_start(self) -> None:
         for fault in AT_THE_START + MORE_AT_THE_START * NIGHTLY:
             with self.subTest(str(fault)):
                 self.begin(fault)

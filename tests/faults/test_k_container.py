@@ -17,10 +17,9 @@ from tests.faults.container import (
     children_of,
     zombies_of,
 )
+from tests.faults.repeating import NIGHTLY, repetitions
 from tests.support.daemon import BIN, child, folder, script
 from tests.support.eventually import eventually
-
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 
 DOCS = BIN.parent / "docs"
 
@@ -45,6 +44,7 @@ class TestOrphans(ContainerCase):
         daemon.call("ping")
         daemon.signal(signal.SIGTERM)
         daemon.ended()
+        repetitions(self, count)
 
 
 class TestSignals(ContainerCase):
@@ -96,6 +96,7 @@ class TestEssential(ContainerCase):
             log = "\n".join(daemon.ended(code))
             self.assertIn("stopping (essential): b is essential and has ended: ", log)
             self.assertIn("a: stopped (essential)", log)
+            repetitions(self, 1)
 
     def test_k3_one_that_cannot_be_started(self) -> None:
         text = "[watcher:b]\ncmd = /no/such/program\nmax_retry = 2\nessential = True\n"

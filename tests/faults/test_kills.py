@@ -1,6 +1,6 @@
 """The daemon is killed at random instants, under load; another one goes on a moment later.
 
-CVEC_CIRCUS_NIGHTLY=1 has it done a thousand times, CVEC_CIRCUS_KILLS says how often instead, and
+CVEC_CIRCUS_NIGHTLY=1 does it a thousand times, CVEC_CIRCUS_KILLS says how often instead, and
 CVEC_CIRCUS_SEED chooses other instants.
 """
 
@@ -12,7 +12,6 @@ import re
 import select
 import socket
 import threading
-import unittest
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -20,12 +19,11 @@ from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.thread import Thread
+from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import MARK, DaemonCase, child
 from tests.support.eventually import eventually
 
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
-KILLS = int(os.environ.get("CVEC_CIRCUS_KILLS", "1000" if NIGHTLY else "0"))
-SEED = int(os.environ.get("CVEC_CIRCUS_SEED", "1"))
+KILLS = int(os.environ.get("CVEC_CIRCUS_KILLS", "1000" if NIGHTLY else "2"))
 
 WATCHERS = f"""
 [watcher:count]
@@ -100,11 +98,10 @@ def leaders(runs: Collection[str]) -> Counter[tuple[str, str]]:
     return found
 
 
-@unittest.skipUnless(KILLS, "it takes long: CVEC_CIRCUS_NIGHTLY=1, or CVEC_CIRCUS_KILLS=N")
 class TestKills(DaemonCase):
     """Nothing is started twice, no connection refused, no exit code wrong, no line lost twice."""
 
-    def test_kills_at_random(self) -> None:
+    def test_d2_kills_at_random(self) -> None:
         self.random = random.Random(SEED)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -132,10 +129,24 @@ class TestKills(DaemonCase):
             load.end()
         self.note_reaped()
         daemon.order("stop")
-        print(f"\n{KILLS} kills (seed {SEED}): {load.answers} answers", end="")
+        repetitions(self, KILLS)
+        self.told = [f"{KILLS} kills (seed {SEED})", f"{load.answers} answers"]
         self.assertEqual(load.troubles, [])
         self.judge_codes()
         self.judge_lines()
+        if KILLS > 10:
+            print("; ".join(["", *self.told]))
+
+    def test_d2_without_adoption_there_are_second_copies(self) -> None:
+        """What it is that the others would see: the control."""
+        daemon = self.daemon(f"[watcher:a]\ncmd = {child('count')}\n", circus="adopt = False")
+        daemon.wire.events.wait("start", 1)
+        daemon.wire.events.close()
+        daemon.wire.client.close()
+        daemon.kill()
+        daemon.again()
+        daemon.wire.events.wait("start", 1)
+        self.assertEqual(leaders(daemon.runs), {("a", "1"): 2})
 
     def disturb(self) -> None:
         """Order something, or nothing, and let a little time go by."""
@@ -203,7 +214,7 @@ class TestKills(DaemonCase):
         }
         unknown = sum(None in codes for codes in told.values())
         twice = sum(len(codes) > 1 for codes in told.values())
-        print(f"; {len(told)} exits told, {unknown} unknown, {twice} twice", end="")
+        self.told.append(f"{len(told)} exits told, {unknown} unknown, {twice} twice")
         self.assertEqual(wrong, {})
 
     def judge_lines(self) -> None:
@@ -224,7 +235,7 @@ class TestKills(DaemonCase):
                     self.assertGreater(number, last.get(pid, -1), f"{row} comes twice")
                 last[pid] = number
         marks = sum("may be missing here" in row for row in rows)
-        print(f"; {len(rows)} lines, {lost} lost in {gaps} gaps, {marks} marks")
+        self.told.append(f"{len(rows)} lines, {lost} lost in {gaps} gaps, {marks} marks")
         self.assertLessEqual(gaps, marks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import socket
@@ -255,6 +256,22 @@ class TestRights(UnixCase):
             f"socket web: cannot listen on {self.path}: there is no user no-such-user",
         )
         self.assertFalse(self.path.exists())
+
+
+class TestFailures(UnixCase):
+    """Nothing of ours is left."""
+
+    def test_what_cannot_be_finished_is_taken_away(self) -> None:
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        for name in ("_holding", "_give"):
+            with mock.patch.object(unix, name, side_effect=error):
+                self.assertIn("Cannot allocate memory", self.refusal())
+            self.assertFalse(self.path.exists())
+
+    def test_what_others_have_put_there_stays(self) -> None:
+        self.path.write_text("mine")
+        unix._take_away(str(self.path))
+        self.assertTrue(self.path.exists())
 
 
 class TestInherited(UnixCase):

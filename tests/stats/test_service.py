@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unittest
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -11,7 +12,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.stats import inventory, service
 from cvec_circus.system import proctable
 from cvec_circus.wire import messages
-from tests.stats.case import StatsCase
+from tests.stats.case import Listener, StatsCase
 from tests.support.children import Child
 from tests.support.eventually import eventually
 from tests.support.fake_daemon import FakeDaemon
@@ -39,6 +40,22 @@ class TestService(StatsCase):
         self.assertTrue(self.listener.until(lambda: "stat.circus" in self.listener.last))
         self.assertIn(f"stat.circus.{os.getpid()}", self.listener.last)
         self.assertNotIn("stat.off", self.listener.last)
+
+    def test_a_file_that_was_deleted_is_made_again(self) -> None:
+        with mock.patch.object(service, "LOOK_PERIOD", 0.05), self.assertLogs("cvec_circus") as log:
+            self.serve()
+            self.assertTrue(self.listener.until(lambda: "stat.circus" in self.listener.last))
+            path = Path(self.daemon.directory, "stats")
+            for also in ([], [path.parent / ".stats.spare"]):
+                for one in (path, *also):
+                    one.unlink()
+                self.assertTrue(eventually(path.exists))
+                other = Listener(self, f"ipc://{path}")
+                self.assertTrue(other.until(lambda: "stat.circus" in other.last))  # noqa: B023
+            self.listener.forget()  # who was connected before still is
+            self.assertTrue(self.listener.until(lambda: "stat.circus" in self.listener.last))
+        made = [line for line in log.output if f"{path} was deleted, and was made again" in line]
+        self.assertEqual(len(made), 2)
 
     def test_children(self) -> None:
         child = Child(self, "tree", 1)

@@ -95,6 +95,20 @@ class TroubleTest(FileStreamTestCase):
         stream.close()
         self.assertEqual(self.said[3:], [f"{full}; 174 bytes of output lost"])
 
+    def test_a_file_whose_server_is_gone_when_it_is_open(self):
+        stale = OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        files = len(os.listdir("/proc/self/fd"))
+        with mock.patch("cvec_circus.stream.appendfile.os.fstat", side_effect=stale):
+            stream = self.stream()
+            stream.write(b"lost\n", 1)
+        self.assertEqual(stream.lost, 5)
+        self.assertIn("Stale file handle", self.said[0])
+        self.assertEqual(len(os.listdir("/proc/self/fd")), files)
+        self.clock.advance(2)
+        stream.write(b"here\n", 1)
+        stream.close()
+        self.assertEqual(self.text(), b"here\n")
+
     def test_a_write_that_is_cut_short_does_not_tear_the_next_line(self):
         stream = self.stream()
         stream.write(b"one\n", 1)

@@ -222,6 +222,25 @@ class TestLife(CgroupCase):
         last.ended()
         self.above.rmdir()
 
+    def test_what_is_adopted_moves_to_the_cgroups_of_the_next_daemon(self) -> None:
+        text = "[watcher:w]\ncmd = sh {DIR}/pair\ncopy_env = True\nstrays = kill\n"
+        daemon = self.grouped(text)
+        before = self.folder("w")
+        there = self.wait_for(before, 2)
+        daemon.kill()
+        daemon.again()
+        self.assertFalse(before.parent.exists())
+        after = self.folder("w")
+        self.assertNotEqual(after, before)
+        self.assertEqual(sorted(cgroups.members(after)), sorted(there))
+        self.assertIn(daemon.wire.pids("w")[0], there)
+        daemon.order("stop", name="w")  # it ends what no mark and no session leads to
+        self.assertEqual(cgroups.members(after), [])
+        self.assertFalse([line for line in daemon.log.seen if " stays: " in line])
+        daemon.call("quit")
+        daemon.ended()
+        self.above.rmdir()
+
     def test_nostop_leaves_it_until_it_is_empty(self) -> None:
         daemon = self.grouped("[watcher:w]\ncmd = sleep 7785\ncopy_env = True\n")
         folder = self.folder("w")

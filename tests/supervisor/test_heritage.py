@@ -260,6 +260,9 @@ class TestShortage(HeritageCase):
         with mock.patch("os.pidfd_open", side_effect=short):
             with self.assertRaisesRegex(exc.CircusError, "Too many open files"):
                 heritage.read(self.folder)
+        with mock.patch.object(ledger, "_content", side_effect=short):
+            with self.assertRaisesRegex(exc.CircusError, "Too many open files"):
+                heritage.read(self.folder)
         self.assertEqual(self.pids(), [child.pid], "another daemon can do it")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -259,13 +260,13 @@ class AddressTest(NotifyCase):
             process = self.start(Program(name, **{"ready.a": "notify"}), wid=number)
             path = self.path(process).rpartition(".")[0]
             self.assertLessEqual(len(os.fsencode(path)), 100)
-            self.assertEqual(Path(path).parent, Path(self.desk._notices._folder))
+            self.assertEqual(Path(path).parent, Path(self.desk.notices._folder))
             paths.add(path)
         self.assertEqual(len(paths), len(names))
 
     def test_the_end_takes_everything_away(self) -> None:
         self.start(self.says("pass"))
-        folder = self.desk._notices._folder
+        folder = self.desk.notices._folder
         Path(folder, "old.1").touch()  # of a life that was killed
         self.desk.close()
         self.assertFalse(os.path.exists(folder))
@@ -301,6 +302,43 @@ class AddressTest(NotifyCase):
         self.until(lambda: self.probed)
         self.assertEqual(self.probed, [(2, False, "")])
         self.assertTrue(os.path.exists(self.path(second)))
+
+    def test_a_folder_that_a_strict_umask_has_closed(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o700)
+            with mock.patch.object(notices, "SYSTEM_FOLDER", folder):
+                with mock.patch.dict(os.environ, XDG_RUNTIME_DIR=folder):
+                    self.start(self.says("pass"))
+            wanted = 0o711 if os.geteuid() == 0 else 0o700
+            self.assertEqual(os.stat(folder).st_mode & 0o777, wanted)
+            self.desk.close()
+
+    def test_files_that_were_deleted_are_made_again(self) -> None:
+        processes = [self.start(self.says("pass"), wid=wid) for wid in (1, 2)]
+        paths = [self.path(process) for process in processes]
+        one = self.desk.notices
+        self.assertEqual(one.file, os.path.dirname(paths[0]))
+        self.assertIsNone(one.look_after())
+        for taken in (lambda: os.unlink(paths[1]), lambda: shutil.rmtree(one.file)):
+            taken()
+            self.probed.clear()
+            finding = one.look_after()
+            self.assertTrue(finding.is_over)
+            self.assertIn("was deleted, and was made again", finding.text)
+            finding.renew()
+            self.assertIsNone(one.look_after())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            for path in paths:
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+                sender.sendto(b"READY=1", path)
+        self.until(lambda: len(self.probed) == 2)
+        self.desk.release(None, processes[1])
+        os.unlink(paths[0])
+        silence(self)
+        shutil.rmtree(one.file)
+        with open(one.file, "w"):  # something else is there
+            self.assertIn("cannot be looked at: Not a directory", one.look_after().text)
+        os.unlink(one.file)
 
     @unittest.skipIf(os.getuid(), "only root changes users")
     @unittest.skipUnless(shutil.which("systemd-notify"), "systemd is not installed")

@@ -171,7 +171,7 @@ class ProbeCase(EndingCase):
 
 def sockets_of(case: ProbeCase) -> list[str]:
     """List the files of NOTIFY_SOCKETs that are there."""
-    folder = case.desk._notices._folder
+    folder = case.desk.notices._folder
     return sorted(os.listdir(folder)) if folder else []
 
 

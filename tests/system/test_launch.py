@@ -1,5 +1,6 @@
 """Starting children: what they get, what they do not get, and why it failed."""
 
+import contextlib
 import errno
 import gc
 import json
@@ -13,6 +14,7 @@ import textwrap
 import unittest
 import warnings
 from pathlib import Path
+from unittest import mock
 
 from cvec_circus.system.collecting import collect
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, launch
@@ -189,6 +191,15 @@ class PopenTest(LaunchTestCase):
         for pid in pids:
             status = collect(pid)
             self.assertEqual((status.exit_code, status.status_lost), (0, False))
+
+    def test_no_memory_after_the_fork_leaves_no_child(self):
+        before = set(os.listdir("/proc"))
+        with mock.patch("os.read", side_effect=MemoryError), self.assertRaises(MemoryError):
+            launch(LaunchSpec(["/bin/sleep", "1000"]))
+        self.assertEqual(subprocess._active, [])
+        for name in set(os.listdir("/proc")) - before:
+            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+                self.assertNotIn(b"/bin/sleep\0001000\0", file.read())
 
     @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
     @unittest.skipIf(sys.version_info < (3, 10), "Popen forks before Python 3.10")

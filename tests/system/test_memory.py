@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import unittest
 from unittest import mock
 
@@ -34,6 +35,11 @@ class TestMemory(unittest.TestCase):
             self.assertTrue(memory.give_back(self.clock))
             self.clock.advance(memory.PAUSE)
             self.assertFalse(memory.give_back(self.clock))
+
+    def test_without_a_file_to_look_with(self) -> None:
+        for error in (OSError(errno.EMFILE, ""), MemoryError()):
+            with mock.patch.object(memory, "_resident", side_effect=error):
+                self.assertFalse(memory.give_back(self.clock))
 
     def test_little_is_left_alone(self) -> None:
         memory.give_back(self.clock)
