@@ -113,7 +113,7 @@ class Checking:
         watched.has_watchdog, watched.status = state["has_watchdog"], state["status"]
         if state["inbox"] is not None:
             path, fd = state["inbox"]
-            watched.inbox = self._notices.take_over(watcher, process, path, inherited.file(fd))
+            watched.inbox = self.notices.take_over(watcher, process, path, inherited.file(fd))
         there = {name: pipes[name] for name in pipes if name in ready}
         watched.pipes = {name: (inherited.file(fd), size) for name, (fd, size) in there.items()}
         for record in watched.ready.values():
