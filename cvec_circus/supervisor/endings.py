@@ -213,14 +213,12 @@ class Reaper:
             self._loop.post(self._exited.append, pid)
 
     def adopt(self, watcher: Watcher, process: ManagedProcess, fd: int) -> None:
-        """Watch a process of an earlier daemon; it is a child of ours if this process was that one.
-        Raises: see `ExitWatcher.take`."""
+        """Watch one of an earlier daemon, perhaps of this process. Raises: `ExitWatcher.take`."""
         self._exits.take(process.pid, fd)
         family = Family(watcher, process, process.pid)
         family.is_child = not collecting.is_stranger(process.pid)
         self._families.add(family)
-        self._finder.search_too()
-        self._finder.soon()
+        self._finder.search_too(family)
 
     def identity(self, pid: int) -> tuple[int, int]:
         """Return what tells a process that is watched from all others: see `pidfd.identity`."""
@@ -336,9 +334,9 @@ class Reaper:
         if fd is None or family.is_child:
             ended, group = collecting.end(pid, fd)
         else:
-            self._finder.search_too()
             ended, group = collecting.end_of_stranger(pid, fd)
         family.is_alive = False
+        self._finder.search_too(family)
         leaves, report, failure, is_captured, oom = False, "", None, False, False
         try:
             if ended.exit_code == -signal.SIGKILL and not process.killed:

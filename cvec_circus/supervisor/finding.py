@@ -9,7 +9,7 @@ from functools import partial
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.supervisor.families import Families
+from cvec_circus.supervisor.families import Families, Family
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, prctl, proctable
@@ -73,8 +73,8 @@ class Finder:
         """
         raise NotImplementedError
 
-    def search_too(self) -> None:
-        """Note that a leader has ended, or was found, whose orphans become no children of ours."""
+    def search_too(self, family: Family) -> None:
+        """Note that a leader has ended, or was adopted: its orphans may be no children of ours."""
 
     # Nothing to do where orphans do not become our children: process 1 collects them.
 
@@ -128,9 +128,11 @@ class Adoption(Finder):
         """See `Finder.new_batch`."""
         self._is_fresh = False
 
-    def search_too(self) -> None:
+    def search_too(self, family: Family) -> None:
         """See `Finder.search_too`."""
-        self._searches_until = self._loop.clock.monotonic() + WALKS
+        if not family.is_child:
+            self._searches_until = self._loop.clock.monotonic() + WALKS
+            self.soon()
 
     def look(self, done: Done) -> None:
         """See `Finder.look`. Without a new orphan, `done` is called before it returns."""

@@ -92,7 +92,7 @@ class WatcherCgroups(Cgroups):
     def adopt(self, watcher: Watcher, pid: int) -> None:
         """See `Cgroups.adopt`. What it holds moves to the cgroup of this daemon."""
         try:
-            before = cgroup.folder_of_process(pid)
+            before = cgroup.own_folder(pid)
             folder = self.prepare(watcher)
             above = os.path.basename(os.path.dirname(before))
             if folder is None or before == folder:

@@ -74,17 +74,12 @@ def folder_of(path: str, table: Mapping[str, mounts.Mount]) -> str:
     )
 
 
-def own_folder() -> str:
-    """Return the folder of the cgroup that this process is in.
+def own_folder(pid: int | str = "self") -> str:
+    """Return the folder of the cgroup that a process is in, by default this one.
 
     Raises:
         CgroupError: There is none.
     """
-    return folder_of_process("self")
-
-
-def folder_of_process(pid: int | str) -> str:
-    """Return the folder of the cgroup that a process is in. Raises CgroupError if there is none."""
     named = f"/proc/{pid}/cgroup"
     try:
         with open(named, encoding="utf-8", errors="surrogateescape") as file:

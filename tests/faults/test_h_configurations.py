@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from cvec_circus import exc
 from cvec_circus.client import Client
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.daemon import check
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
