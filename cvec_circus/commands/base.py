@@ -351,10 +351,13 @@ class Command(MessageMaker):
                 raise ArgumentError(f"{word} is missing")
         local = {switch.prop for switch in self.local}
         wire = {key: value for key, value in given.items() if key not in local}
+        key, words = "", {one.prop: f"--{one.name}" for one in self.all_switches}
+        words.update({prop.name: word for word, prop in self.arguments.items()})
         try:
-            return {key: self.by_name[key].convert(value) for key, value in wire.items()}
+            return {(key := name): self.by_name[name].convert(wire[name]) for name in wire}
         except MessageError as problem:
-            raise ArgumentError(str(problem).replace("message invalid: ", "")) from None
+            text = str(problem).removeprefix("message invalid: ").removeprefix(f"{key}: ")
+            raise ArgumentError(f"{words.get(key, key)}: {text}") from None
 
     def exit_code(self, reply: Fields) -> int:
         """Return the exit code of the command line for a reply."""

@@ -23,7 +23,7 @@ _DRY_RUN = "Say how it would go on, and change nothing."
 
 class Reload(Command):
     name = "reload"
-    doc = "Replace processes without a gap in service; start watchers that are stopped."
+    doc = "Replace processes without a gap in service; start those that are named and stopped."
     properties = (
         ANY_NAMES,
         MATCH,

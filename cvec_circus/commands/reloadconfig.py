@@ -45,7 +45,8 @@ class ReloadConfig(Command):
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Make the path absolute: the daemon's working directory may be another."""
-        return super().message([os.path.abspath(path) for path in args], switches)
+        path = [os.path.abspath(one) for one in args[:1]]
+        return super().message([*path, *args[1:]], switches)
 
     def words(self, reply: Fields) -> str:
         plan = reply.get("plan")

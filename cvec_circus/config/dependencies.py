@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.config.configuration import WatcherConfig
 from cvec_circus.config.section import Findings
+from cvec_circus.options.checks import CONDITIONS
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.needs import NEEDS, circle, circle_text, entangled, needed_by
 from cvec_circus.wire.topics import fold
+
+_BETWEEN = re.compile(r"[\s;|+&=:]+")
+"""What people write where a comma or a colon belongs."""
 
 
 def folded_needs(options: Mapping[str, Any]) -> list[str]:
@@ -36,12 +41,25 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
         for key in NEEDS:
             for name in watcher.options[key]:
                 if fold(name) not in known:
-                    near = did_you_mean(name, names)
-                    said = f"there is no watcher {name}{near}"
+                    said = f"there is no watcher {name}{_hint(key, name, names)}"
                     findings.problem(watcher.section, key, said)
         _look_at_conditions(watcher, by_name, findings)
         _look_at_priorities(watcher, by_name, findings)
     _look_for_circles(by_name, findings)
+
+
+def _hint(key: str, name: str, names: list[str]) -> str:
+    """Say what may be meant by the name of a watcher that is not there."""
+    known = {fold(one): one for one in names}
+    words = [word for word in _BETWEEN.split(name) if word]
+    first, *rest = words or [name]
+    if fold(first) in known and rest:
+        if len(rest) == 1 and rest[0].lower() in CONDITIONS:
+            meant = f"{first}:{rest[0]}" if key == "depends_on" else f"{first}, without a condition"
+            return f"; write {meant}"
+        if all(fold(word) in known for word in rest):
+            return f"; write {', '.join(words)}"
+    return did_you_mean(name, names)
 
 
 def _look_for_circles(by_name: dict[str, WatcherConfig], findings: Findings) -> None:

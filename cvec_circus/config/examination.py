@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cvec_circus.config import dependencies
+from cvec_circus.config import dependencies, inheritance
 from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import patterns
@@ -215,6 +215,11 @@ class _Slips:
         for key, said in doubts(options, used, sockets):
             self._doubt(section, key, said)
         known = {name.lower() for name in options} | {"wid", "name", "pid"}
+        for key in section.own_keys():
+            family, dot, check = key.partition(".")
+            is_check = dot and family in FAMILIES and check not in options[family]
+            if is_check and not section.values[key] and inheritance.KEY not in section.values:
+                self._warn(section, key, "says nothing, so there is no such check")
         for family in FAMILIES:
             for check, one in options[family].items():
                 for name in names_in(one.target):

@@ -145,10 +145,11 @@ class Dependency(NamedTuple):
             return False
         if need == "started":
             return bool(watcher.is_up) or watcher.has_completed
-        if need == "ready":
-            return bool(watcher.is_ready and watcher.is_told_ready)  # its event comes first
         failed = watcher.failed_exits or watcher.reason
-        return bool(watcher.has_completed) and (need == "completed" or not failed)
+        has_done = bool(watcher.has_completed) and (need == "completed" or not failed)
+        if need == "ready":  # what has done its work was ready, however short it took
+            return bool(watcher.is_ready and watcher.is_told_ready) or has_done  # its event first
+        return has_done
 
     def last(self) -> tuple[Dependency | None, Watcher | None]:
         """Return the end of the chain: the one that all wait for, and what is waited for there.

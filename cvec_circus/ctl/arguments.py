@@ -107,11 +107,22 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=max(40, page_of(sys.stdout).width or 80) - 2, **others)
 
 
+_OPTION = r"^argument (?:-\w/)?(-[\w-]+)(?:/[\w/-]+)?: "
+_TOLD = (
+    (re.compile(rf"{_OPTION}ignored explicit argument .*"), r"\1 takes no value"),
+    (re.compile(rf"{_OPTION}expected one argument"), r"\1 needs a value"),
+    (re.compile(_OPTION), r"\1: "),
+)
+"""What argparse says, and how it is said here."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Raises its errors. Owned by the thread that made it."""
 
     def error(self, message: str) -> NoReturn:
         """Raise ArgumentError instead of printing the usage and exiting."""
+        for pattern, told in _TOLD:
+            message = pattern.sub(told, message)
         raise ArgumentError(message)
 
 

@@ -39,8 +39,11 @@ _SYNONYMS = {
     "process_log_ready": "ready",
     "process_completed": "completed",
     "process_completed_successfully": "succeeded",
+    "service_started": "started",
+    "service_healthy": "ready",
+    "service_completed_successfully": "succeeded",
 }
-"""The words of process-compose."""
+"""The words of process-compose, and of Docker Compose."""
 
 Kind = Callable[[Any], "Check | None"]
 
@@ -176,8 +179,13 @@ def to_dependencies(value: Any) -> dict[str, str]:
         pairs = [(to_text(name).strip(), to_text(need or "")) for name, need in value.items()]
     else:
         pairs = [_pair(word) for word in to_watcher_names(value)]
-    found, wrong = {}, []
+    found: dict[str, str] = {}
+    wrong = []
     for name, need in pairs:
+        if not name or name.endswith(":"):
+            wrong.append(f"{shown(name or f':{need}')} lacks a {'condition' if name else 'name'}")
+        if name in found:
+            wrong.append(f"{name} is there twice, with two conditions")
         need = _SYNONYMS.get(need.strip().lower(), need.strip().lower())
         if need and need not in CONDITIONS:
             near = did_you_mean(need, CONDITIONS) or f": write {', '.join(CONDITIONS)}"

@@ -127,7 +127,9 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
 def _up(watcher: Watcher, now: float) -> str:
     count = len(watcher.places.pids())
     processes = counted(count, "process")
-    age = uptime(watcher, now) or 0.0 if watcher.ready_at is None else now - watcher.ready_at
+    there = uptime(watcher, now)  # no process can have been ready before it was there
+    known = [one for one in (watcher.ready_at and now - watcher.ready_at, there) if one is not None]
+    age = min(known, default=0.0)
     text = f"is up: {processes}, ready for {duration(age)}"
     return "; ".join(filter(None, (text, why(watcher, now))))
 

@@ -79,6 +79,10 @@ class Follower:
         self.then(fields)
 
 
+def _has_stream(watcher: Watcher, channel: str) -> bool:
+    return bool(watcher.options[f"{channel}_stream"])
+
+
 def _own_size(watcher: Watcher, channel: str) -> int:
     return history_size(watcher.options, channel)
 
@@ -91,6 +95,7 @@ class Histories:
     Args:
         loop: The supervisor's loop.
         size: Returns how many bytes are kept of an output of a watcher.
+        is_read: Tells whether that is read of all its processes, whether it is kept or not.
 
     Attributes:
         arrivals: Puts what comes to all of them in order.
@@ -98,10 +103,15 @@ class Histories:
         followed_until: Until when what is gone is kept for those that follow many.
     """
 
-    def __init__(self, loop: Loop, size: Callable[[Watcher, str], int] = _own_size) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        size: Callable[[Watcher, str], int] = _own_size,
+        is_read: Callable[[Watcher, str], bool] = _has_stream,
+    ) -> None:
         self._loop = loop
         self._clock = loop.clock
-        self._size = size
+        self._size, self._is_read = size, is_read
         self.arrivals = Arrivals()
         self.gone: dict[tuple[Watcher, str], History] = {}
         self.followed_until = 0.0
@@ -263,7 +273,7 @@ class Histories:
             return f"{name}: its {what} is closed ({', '.join(closers)}){hint}"
         order = f"cvec_circusctl set {shlex.quote(name)} {HISTORY} 64k"
         cure = f"`{order}` replaces no process, and keeps it"
-        if channel is None or not options[f"{channel}_stream"]:
+        if not all(self._is_read(watcher, one) for one in ([channel] if channel else CHANNELS)):
             cure += " from the next start on"
         if options[HISTORY] == 0:
             return f"{name}: its {what} is not kept, because {HISTORY} is 0; {cure}{hint}"

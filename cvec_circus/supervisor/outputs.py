@@ -80,7 +80,7 @@ class OutputDesk:
         if self._histories is None:
             from cvec_circus.supervisor.histories import Histories
 
-            self._histories = Histories(self._loop, self.size)
+            self._histories = Histories(self._loop, self.size, self.is_read)
         return self._histories
 
     @property
@@ -109,6 +109,12 @@ class OutputDesk:
         if watcher.kind.is_helper:
             return is_captured(watcher.options, channel)
         return is_captured(watcher.options, channel, self._default_size, self._captures_all)
+
+    def is_read(self, watcher: Watcher, channel: str) -> bool:
+        """Tell whether an output is read of all processes that run, for a stream or to be kept."""
+        captured = [self._captured.get(one, (0, ()))[1] for one in watcher.places.leaders()]
+        is_captured = bool(captured) and all(channel in one for one in captured)
+        return is_captured or bool(watcher.options[f"{channel}_stream"])
 
     def unread(self, watcher: Watcher, channels: Collection[str]) -> str:
         """Say which processes write where nothing is read of it, because they are older than the

@@ -28,6 +28,9 @@ DONE = ""
 RECONFIGURED = "command:reloadconfig"
 """The cause of the orders that a configuration comes to."""
 
+RESIZED = "change of numprocesses"
+"""The word for the order of another number of processes."""
+
 Verdict = Optional[str]
 
 
@@ -140,7 +143,9 @@ def is_sized(part: Part) -> Verdict:
     watcher, places = part.watcher, part.watcher.places
     if not watcher.goal.up:
         return not_up(part) if part.wanted_up else DONE
-    if watcher.rests or is_hopeless(watcher):
+    if is_hopeless(watcher):  # an option is set all the same, but no process comes
+        return held_up(part) if part.order == RESIZED else DONE
+    if watcher.rests:
         return DONE
     # Where processes grow old fast, there is always one that is being replaced.
     beside = [*places.stale, *(p for p in places.ending if p.stale or not p.holds_place)]
@@ -385,7 +390,7 @@ ENDS: dict[type, tuple[str, Callable[[Part], Verdict]]] = {
     orders.Stop: ("stop", is_down),
     orders.Restart: ("restart", is_up),
     orders.Reload: ("reload", is_reloaded),
-    orders.Resize: ("change of numprocesses", is_sized),
+    orders.Resize: (RESIZED, is_sized),
     orders.SetOptions: ("set", is_sized),  # is_reloaded, if it begins a rollout
     orders.Remove: ("rm", is_down),
     orders.Kill: ("kill", is_killed),

@@ -49,6 +49,24 @@ class TestDependencies(unittest.TestCase):
         self.assertRegex(self.found(text)[0], "problem 3: .*there is no watcher somebody else")
         self.assertEqual(self.found(self.watchers(db="", web="depends_on = db,")), [])
 
+    def test_what_is_written_in_another_way(self) -> None:
+        for key, text, said in (
+            ("depends_on", "db cache", "there is no watcher db cache; write db, cache"),
+            ("depends_on", "db;cache", "there is no watcher db;cache; write db, cache"),
+            ("depends_on", "db=ready", "there is no watcher db=ready; write db:ready"),
+            ("depends_on", "db ready", "there is no watcher db ready; write db:ready"),
+            ("part_of", "db:ready", "there is no watcher db:ready; write db, without a condition"),
+            ("depends_on", "db:", "'db:' lacks a condition"),
+            ("depends_on", "db, :ready", "':ready' lacks a name"),
+            ("depends_on", "db, db:started", "db is there twice, with two conditions"),
+        ):
+            with self.subTest(text):
+                found = self.found(self.watchers(db="", cache="", web=f"{key} = {text}"))
+                self.assertEqual(found, [f"problem 9: [watcher:web] {key}: {said}"])
+        for text in ("db:service_healthy", "db:process_healthy", "db : Ready", "DB:ready"):
+            with self.subTest(text):
+                self.assertEqual(self.found(self.watchers(db="", web=f"depends_on = {text}")), [])
+
     def test_an_end_that_never_comes(self) -> None:
         jobs = {"job": "respawn = False", "db": "", "web": "depends_on = job:succeeded"}
         self.assertEqual(self.found(self.watchers(**jobs)), [])

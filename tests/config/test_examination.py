@@ -325,6 +325,17 @@ class TestCommands(SlipsCase):
         self.says(f"{WEB}shell_args = a\n", said)
 
 
+class TestChecks(SlipsCase):
+    def test_one_that_says_nothing(self) -> None:
+        said = "says nothing, so there is no such check"
+        self.says(
+            "[watcher:w]\ncmd = a\nready.a =\nlive.b =\n",
+            f"3: [watcher:w] ready.a: {said}",
+            f"4: [watcher:w] live.b: {said}",
+        )
+        self.silent("[watcher:v]\ncmd = a\nready.a = fd:3\n[watcher:w]\nextends = v\nready.a =\n")
+
+
 class TestWholes(SlipsCase):
     def test_a_pause(self) -> None:
         said = "this delays no respawn; for a pause, give the watcher a respawn_delay"

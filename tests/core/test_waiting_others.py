@@ -11,7 +11,7 @@ from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Stop
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
-from tests.support.world import IMMORTAL, STUBBORN
+from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 MISSING = FileNotFoundError(errno.ENOENT, "no such file")
 
@@ -126,7 +126,10 @@ class TestHopeless(WaitingCase):
     def test_another_size_or_option_is_taken_all_the_same(self) -> None:
         self.order("stop", [self.db])
         self.order("start", [self.web])
-        self.assert_done(self.resize(self.web, 3))
+        outcomes = self.resize(self.web, 3)
+        said = f"it {self.behind}: it was stopped"
+        self.assert_fails(outcomes, f"change of numprocesses of web: {said}")
+        self.assertEqual(self.web.goal.numprocesses, 3)
         for proved in (False, True):
             with self.subTest(proved=proved):
                 outcomes: list[Outcome] = []
@@ -134,6 +137,23 @@ class TestHopeless(WaitingCase):
                 self.world.set_options(self.web, {"cmd": f"{proved}"}, "command:set", wait)
                 self.world.settle()
                 self.assert_done(outcomes)
+
+    def test_a_job_that_was_over_before_it_was_ready(self) -> None:
+        """What has done its work was ready; what has failed was not, and how is said."""
+        for code, said in ((0, ""), (3, "process 100 exited with 3")):
+            with self.subTest(code):
+                self.setUp()
+                world = FakeWorld()
+                job = world.add("job", respawn=False)
+                web = world.add("web", depends_on={"job": "ready"})
+                world.start(None, "config", None)
+                world.advance(0.3)
+                world.die(100, code)
+                world.advance(1)
+                self.assertEqual(web.is_up, code == 0)
+                self.assertTrue(job.has_completed)
+                why = world.why(web)
+                self.assertEqual(why, f"waits for job to be ready: {said}" if said else "")
 
     def test_a_circle(self) -> None:
         self.world.set_options(self.db, {"part_of": ["web"]}, "command:set", None)

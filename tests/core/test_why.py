@@ -77,6 +77,16 @@ class TestUp(WhyCase):
         self.assertEqual((death["cause"], death["exit_code"], death["actor"]), ("exit", -9, ""))
         self.assertEqual((death["lived"], death["age"], death["ready"]), (60.0, 5.0, True))
 
+    def test_one_is_not_ready_for_longer_than_it_is_there(self) -> None:
+        watcher = self.up(min_uptime=0)
+        self.world.die(100, -SIGKILL)
+        self.world.advance(5)
+        self.assert_why(watcher, "web is up: 1 process, ready for 5 s")
+        watcher = self.up(name="other", use_sockets=True)
+        self.world.reload([watcher], "x", False, None)
+        self.world.advance(3)
+        self.assert_why(watcher, "other is up: 1 process, ready for 3 s")
+
     def test_ctl_has_killed_one(self) -> None:
         watcher = self.up()
         cause = Cause("command:kill", CLIENT, "it hangs")

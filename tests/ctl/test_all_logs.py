@@ -60,7 +60,7 @@ class TestAllLogs(LogsCase):
         self.assertEqual(self.fails("qu*", "--follow")[0], 3)
         code, text = self.fails("--since", "soon")
         self.assertEqual(code, 2)
-        self.assertIn("age: 'soon'", text)
+        self.assertIn("--since: 'soon'", text)
 
     def test_json(self) -> None:
         self.say(b"one\n")

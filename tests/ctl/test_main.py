@@ -238,9 +238,18 @@ class TestWithoutADaemon(unittest.TestCase):
         for line in ("kill a b 7", "stats a b 7", "signal a b 7 HUP"):
             self.usage("PID 7 belongs to one watcher: give one NAME", *line.split())
         self.usage("NAME is missing", "incr")
-        self.usage("nb: '1.5' is not a whole number", "incr", "web", "1.5")
-        self.usage("nb: -1 is less than 0", "incr", "web", "-1")
-        self.usage("signum: ", "signal", "web", "usr9")
+        self.usage("NUMBER: '1.5' is not a whole number", "incr", "web", "1.5")
+        self.usage("NUMBER: -1 is less than 0", "incr", "web", "-1")
+        self.usage("SIGNAL: ", "signal", "web", "usr9")
+        self.usage(
+            "--graceful_timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
+        )
+        self.usage("--for: 'x' is not one of ready", "wait", "web", "--for", "x")
+        self.usage("--match: unknown match method x", "start", "web", "--match", "x")
+        self.usage("--timeout: 'x' is not a time", "wait", "web", "--timeout", "x")
+        self.usage("--limit needs a value", "events", "--limit")
+        self.usage("--waiting takes no value", "stop", "web", "--waiting=x")
+        self.usage("too many arguments: b", "reloadconfig", "a", "b")
         self.usage("give NAME ... SIGNAL", "signal", "web")
         self.usage("OPTION", "get", "web")
         self.usage("pairs", "set", "web", "cmd")

@@ -87,6 +87,16 @@ class TestWhatIsKept(LogsCase):
             "and keeps it from the next start on",
         )
 
+    def test_what_is_read_already_is_kept_at_once(self) -> None:
+        """Its option was 0 for a while only."""
+        silence(self)
+        self.arbit(self.shell(LAST, log_history=1000))
+        self.assertTrue(eventually(lambda: self.wire.pids("a")))
+        pids = self.wire.pids("a")
+        self.wire.order("set", name="a", options={"log_history": 0})
+        self.assertTrue(self.refusal().endswith("replaces no process, and keeps it"))
+        self.assertEqual(self.wire.pids("a"), pids)
+
     def test_what_is_closed(self) -> None:
         self.arbit(self.shell(LAST, log_history=1000, close_child_stdout=True))
         self.assertEqual(
