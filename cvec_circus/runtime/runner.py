@@ -24,7 +24,7 @@ from cvec_circus.logs.program import configure
 from cvec_circus.runtime.assignment import Assignment, argument_parser, read
 from cvec_circus.runtime.catalogue import load_class, names
 from cvec_circus.runtime.plugin import CircusPlugin
-from cvec_circus.runtime.schema import typed
+from cvec_circus.runtime.schema import typed, unknown
 from cvec_circus.system import completion, utf8
 from cvec_circus.system.signals import ENDING, Interrupts, handle_ending
 from cvec_circus.wire.progress import LAYOUT
@@ -98,6 +98,9 @@ def run(assignment: Assignment) -> int:
         return exc.EXIT_PROBLEM
     if assignment.report is not None:
         os.close(assignment.report)
+    for key, hint in unknown(plugin_class.schema, assignment.config).items():
+        if hint or not assignment.by_daemon:  # another one may be for all sections of a file
+            logger.warning("%s: unknown option%s", key, hint)
     logger.info("Starting")
     try:
         plugin.start()

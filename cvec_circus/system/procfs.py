@@ -186,6 +186,14 @@ def _tree(
     return {**seen, "children": [tree for tree in trees if tree is not None]}
 
 
+OURS = {
+    "cvec_circus.circusd": "cvec_circusd",
+    "cvec_circus.runtime.runner": "cvec_circus-plugin",
+    "cvec_circus.stats.program": "cvec_circusd-stats",
+}
+"""Modules of ours that run as programs: what the daemon starts, and itself."""
+
+
 def command_name(argv: list[str]) -> str:
     """Return the base name of a process's first argument; "N/A" where there is none.
 
@@ -215,7 +223,7 @@ def program_name(argv: list[str]) -> str:
             continue
         elif word.startswith("-"):
             continue
-        return os.path.basename(word) or name
+        return OURS.get(word) or os.path.basename(word) or name
     return name
 
 

@@ -102,6 +102,16 @@ class TestPlugins(DaemonCase):
         self.assertIn("plugin:off: not active, so not started", log)
         self.assertEqual([text for level, text in daemon.told() if level == "ERROR"], [])
 
+    def test_options_that_it_does_not_have(self) -> None:
+        text = "[plugin:f]\nuse = flapping\nwindwo = 3\n[DEFAULT]\nnothing_like_it = 1\n"
+        daemon = self.daemon(text)
+        said = daemon.log.containing("unknown option")
+        self.assertRegex(
+            said, r"plugin:f\[\d+\] \[WARNING\] windwo: unknown option; did you mean w"
+        )
+        daemon.log.containing("Starting")
+        self.assertFalse(any("nothing_like_it" in line for line in daemon.log.seen))
+
     def test_what_one_has_written(self) -> None:
         section = "[plugin:crashing]\nuse = ours.Crashing\nlog_history = 65536\n"
         daemon = self.start(section + "stdout_stream.filename = plugin.log\nmin_uptime = 0")

@@ -147,6 +147,17 @@ class TestByHand(ProcessCase):
         self.assertEqual(process.wait(), 0)
         self.assertEqual(process.rest(), "")
 
+    def test_options_that_it_does_not_have(self) -> None:
+        places = ["--endpoint", self.daemon.endpoint, "--pubsub", self.daemon.pubsub_endpoint]
+        config = ["--config", "windwo:3:::x_y:1:::priority:2:::attempts:4"]
+        process = self.spawn([*LAUNCHER, *places, *config, "flapping"])
+        lines = [process.line(process.stderr) for _ in range(6)]
+        said = [line for line in lines if "WARNING" in line]
+        hint = "windwo: unknown option; did you mean window?"
+        self.assertEqual(said, [f"[WARNING] {hint}\n", "[WARNING] x_y: unknown option\n"])
+        process.kill()
+        self.assertEqual(process.wait(), 0)
+
     def test_log_output(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "log"

@@ -27,10 +27,12 @@ class TestModules(HooksCase):
 
     def test_what_is_not_there(self) -> None:
         watcher = self.watcher(hooks={"before_start": "hooks_of_a_test_not_there.yes"})
-        with self.assertLogs("cvec_circus", "INFO") as logs:
+        with self.assertLogs("cvec_circus", "DEBUG") as logs:
             said = self.asked(watcher, "before_start")
         why = "ModuleNotFoundError: No module named 'hooks_of_a_test_not_there'"
-        lines = [line for line in logs.output if "Error" in line]
+        lines = [line for line in logs.output if line.startswith("ERROR")]
+        traced = [one.levelname for one in logs.records if one.exc_info]
+        self.assertEqual(traced, ["DEBUG"], "all of it is for --log-level debug")
         self.assertEqual(len(lines), 1)
         self.assertTrue(lines[0].endswith(f": hook before_start failed: {why}"), lines[0])
         self.assertIn("failed: ModuleNotFoundError: No module named 'hooks_of_a_test_not", said)

@@ -68,6 +68,7 @@ class TextTest(unittest.TestCase):
             ("python -m celery -A app worker", "celery"),
             ("python3 -W error -u serve.py 8000", "serve.py"),
             ("python3 -X dev -c pass", "python3"),
+            ("python3 -m cvec_circus.runtime.runner", "cvec_circus-plugin"),
             ("java -Xmx1g -cp lib -jar app.jar", "app.jar"),
             ("sh -c true", "sh"),
             ("sh", "sh"),
