@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 from cvec_circus import exc
+from cvec_circus.options.expand import sockets_in
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.system.launch import LaunchError
-
-# $(circus.sockets.NAME) and ((circus.sockets.NAME)), as in every option that is expanded.
-_REFERENCE = re.compile(
-    r"\$\(circus\.sockets\.([^()]+)\)|\(\(circus\.sockets\.([^()]+)\)\)", re.IGNORECASE
-)
 
 
 def references(options: Mapping[str, Any]) -> set[str]:
     """Return the names, in lower case, of the sockets that the processes of a watcher get."""
     names = {str(options["stdin_socket"]).lower()} if options["stdin_socket"] else set()
     if options["use_sockets"]:
-        found = _referred_to("\n".join(command_texts(options)))
+        found = sockets_in("\n".join(command_texts(options)))
         names.update(name.lower() for name in found)
     return names
-
-
-def _referred_to(text: str) -> list[str]:
-    return [dollar or brackets for dollar, brackets in _REFERENCE.findall(text)]
 
 
 def command_texts(options: Mapping[str, Any]) -> list[str]:
@@ -107,7 +98,7 @@ class SocketRegistry:
         Raises:
             cvec_circus.exc.OptionError: It names one that is not there or not bound.
         """
-        return [self.find("use_sockets", name) for name in _referred_to(text)]
+        return [self.find("use_sockets", name) for name in sockets_in(text)]
 
     def describe(self, leaving: bool = False) -> list[dict[str, Any]]:
         """Return the rows of `listsockets`: the bound sockets, or those that are leaving, by

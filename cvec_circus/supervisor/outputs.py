@@ -100,15 +100,15 @@ class OutputDesk:
 
     def size(self, watcher: Watcher, channel: str) -> int:
         """Return how many bytes are kept of an output."""
-        if watcher.kind.is_helper:
-            return history_size(watcher.options, channel)
-        return history_size(watcher.options, channel, self._default_size, self._captures_all)
+        return history_size(watcher.options, channel, *self._of_all(watcher))
 
     def is_captured(self, watcher: Watcher, channel: str) -> bool:
         """Tell whether the processes that start now get a pipe for an output."""
-        if watcher.kind.is_helper:
-            return is_captured(watcher.options, channel)
-        return is_captured(watcher.options, channel, self._default_size, self._captures_all)
+        return is_captured(watcher.options, channel, *self._of_all(watcher))
+
+    def _of_all(self, watcher: Watcher) -> tuple[int | None, bool]:
+        """Return what the daemon's options say of the outputs of a watcher."""
+        return (None, False) if watcher.kind.is_helper else (self._default_size, self._captures_all)
 
     def is_read(self, watcher: Watcher, channel: str) -> bool:
         """Tell whether an output is read of all processes that run, for a stream or to be kept."""
