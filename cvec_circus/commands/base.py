@@ -370,8 +370,7 @@ class Command(MessageMaker):
         return reply
 
     def concealed(self, reply: Fields) -> Fields:
-        """Return a reply without the values that a terminal does not show; texts are for `words`'
-        caller."""
+        """Return a reply without the values that a terminal does not show."""
         return reply
 
     def words(self, reply: Fields) -> str | Table:

@@ -21,11 +21,11 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.bookkeeper import Bookkeeper, Launched
 from cvec_circus.supervisor.cgroups import Cgroups
-from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.probes import ProbeDesk
+from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
 

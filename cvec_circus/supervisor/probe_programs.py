@@ -14,7 +14,7 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.core.spawning import is_shortage
 from cvec_circus.probes.connection import Result
 from cvec_circus.probes.notify import one_line
-from cvec_circus.supervisor.endings import Reaper
+from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system.collecting import Exit
 from cvec_circus.system.launch import REPORT_SIZE, LaunchSpec, explain, launch
 from cvec_circus.system.signals import to_name

@@ -12,8 +12,8 @@ from cvec_circus.core.facts import Facts
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.stream.search import Sought
-from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.launching import Templates
+from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system.handover import Handover, Inherited
 from cvec_circus.system.own_file import OwnFile
 

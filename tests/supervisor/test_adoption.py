@@ -9,7 +9,7 @@ from collections import deque
 from unittest import mock
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.supervisor import endings, families
+from cvec_circus.supervisor import families, reaper
 from cvec_circus.system import proctable
 from tests.support.daemon import alive
 from tests.support.endings import EndingCase, Watcher
@@ -131,7 +131,7 @@ class TestLooks(unittest.TestCase):
         self.finder = FakeFinder()
         outsiders = mock.Mock(**{"exited.return_value": None})
         self.exited = self.finder.exited
-        self.reaper = endings.Reaper(
+        self.reaper = reaper.Reaper(
             self.loop,
             self.loop.wakeup.fd,  # type: ignore[arg-type]  # something that can be read
             mock.Mock(),
