@@ -1,4 +1,4 @@
-"""Group M: a long life under load, with a crash in the middle: nothing grows, and nothing is lost.
+"""Group M: a long life under load, with a crash and an upgrade: nothing grows, nothing is lost.
 
 CVEC_CIRCUS_SOAK says how many seconds it takes.
 """
@@ -74,8 +74,17 @@ def crash(daemon: Daemon) -> None:
         raise AssertionError("the processes are not those of before")
 
 
-STEPS: Steps = {0.5: crash}
-"""What happens once, after which share of the time. An upgrade belongs here, too."""
+def upgrade(daemon: Daemon) -> None:
+    """Upgrade the daemon to the version that it is of."""
+    before = daemon.pid, daemon.wire.pids("count"), daemon.wire.pids("web")
+    daemon.order("upgrade")
+    after = daemon.call("ping")["pid"], daemon.wire.pids("count"), daemon.wire.pids("web")
+    if after != before:
+        raise AssertionError("the processes are not those of before")
+
+
+STEPS: Steps = {0.4: crash, 0.7: upgrade}
+"""What happens once, after which share of the time."""
 
 
 class Size:
@@ -132,14 +141,13 @@ class TestSoak(DaemonCase):
             else:
                 daemon.call(word, name=name)
             orders += 1
-        self.judge(daemon, size)
+        self.judge(daemon, size or Size(daemon.pid))
         if then is not None:
             then(daemon)
         return orders
 
-    def judge(self, daemon: Daemon, before: Size | None) -> None:
+    def judge(self, daemon: Daemon, before: Size) -> None:
         """See that nothing has grown."""
-        assert before is not None
         kept = eventually(lambda: Size(daemon.pid).files <= before.files + FILES)
         now = Size(daemon.pid)
         self.assertTrue(kept, f"{now.files} files, not {before.files}")

@@ -133,7 +133,7 @@ class TestUpgrades(DaemonCase):
             self.served.wire.pids(name) for name in STEADY
         )
 
-    def test_back_and_forth(self) -> None:
+    def test_d6_back_and_forth(self) -> None:
         daemon = self.served
         pythons = [install(self.folder / number, number) for number in ("9.1", "9.2")]
         broken = installations.python(self.folder_named("bare"), 'set -- -S -I "$@"')
