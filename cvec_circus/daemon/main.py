@@ -36,13 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (exc.CircusError, handover.HandoverError) as error:
         complain(str(error))
     except OSError as error:
-        complain(_sentence(error))
+        complain(sentence(error))
     except MemoryError:
         complain("there is not enough memory to start")
     return exc.EXIT_PROBLEM
 
 
-def _sentence(error: OSError) -> str:
+def sentence(error: OSError) -> str:
+    """Say what the system has refused, and with which file."""
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     try:
         return Daemon(arguments, configuration, notifier, origin, words, inherited).run()
     except (exc.CircusError, OSError) as error:
-        said = str(error) if isinstance(error, exc.CircusError) else _sentence(error)
+        said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
         raise exc.CircusError(Variables(configuration.variables).conceal(said)) from error
 
 

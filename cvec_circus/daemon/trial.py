@@ -7,20 +7,22 @@ says why not.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Mapping
 from platform import python_version
 from typing import Any
 
-from cvec_circus import __version__, exc
+from cvec_circus import __version__, exc, logger
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import LIVE_OPTIONS, SILENT_OPTIONS
 from cvec_circus.config.readers.document import load
 from cvec_circus.daemon.arguments import complain, parse
 from cvec_circus.daemon.daemon import Daemon  # noqa: F401  # so that all of it is loaded
-from cvec_circus.daemon.main import demo_path
+from cvec_circus.daemon.main import demo_path, sentence
 from cvec_circus.daemon.succession import MainSuccession  # noqa: F401
+from cvec_circus.logs.log import configure_logger
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.carrying_on import carry_on  # noqa: F401
 from cvec_circus.supervisor.handed import Handed
@@ -41,14 +43,18 @@ def main() -> int:
         path = demo_path() if arguments.demo else arguments.config
         configuration = load(path, os.environ, os.getcwd())
         judge(inherited, configuration, arguments.allow_remote)
+        open_files(arguments, configuration.circus)
     except exc.ConfigError as error:
         complain("; ".join(error.problems))
         return exc.EXIT_PROBLEM
     except HandoverError as error:
         complain(f"the state of the daemon: {error}")
         return exc.EXIT_PROBLEM
-    except (exc.CircusError, OSError) as error:
+    except exc.CircusError as error:
         complain(str(error))
+        return exc.EXIT_PROBLEM
+    except OSError as error:
+        complain(sentence(error))
         return exc.EXIT_PROBLEM
     print(f"cvec_circus {__version__} on Python {python_version()}")
     return exc.EXIT_OK
@@ -73,6 +79,22 @@ def judge(inherited: Inherited, configuration: Configuration, allow_remote: bool
         name.lower(): note[0] for name, note in handed.sockets.items()
     }:
         raise exc.CircusError("the file has other sockets by now: cvec_circusctl reloadconfig")
+
+
+def open_files(arguments: argparse.Namespace, circus: Mapping[str, Any]) -> None:
+    """Open what the daemon opens anew: its log, and its pid file. Nothing is written.
+
+    Raises:
+        CircusError, OSError: One of them cannot be opened.
+    """
+    output = arguments.log_output or circus["logoutput"]
+    config = arguments.logger_config or circus["loggerconfig"]
+    configure_logger(logger, circus["loglevel"], output, config).close()
+    path = arguments.pidfile or circus["pidfile"]
+    if path and os.path.lexists(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    elif path and not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK | os.X_OK):
+        raise exc.CircusError(f"{path} cannot be made again")
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

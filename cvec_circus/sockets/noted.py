@@ -46,8 +46,10 @@ class Noted:
         noted, own = note[0], self.options()
         return all(own[name] == noted.get(name) for name in own if name not in TUNABLE)
 
-    def adopt(self, fd: int, note: Sequence[Any]) -> None:
+    def adopt(self, fd: int, note: Sequence[Any], was_ours: bool = False) -> None:
         """Be a noted socket, which is open already and taken over.
+
+        Its path is not looked at if it was this process' before: the daemon looks after it anyway.
 
         Raises:
             cvec_circus.exc.SocketError: Its path is not there any more, or it cannot be tuned. The
@@ -57,10 +59,8 @@ class Noted:
         try:
             if note[2] is not None:
                 self._own_path = self._noted_path(note[2])
-                if not self._own_path.is_there():
-                    raise FileNotFoundError(errno.ENOENT, "its path was removed")
-                self._own_path.give(self._mode(), self.owner)
-                self._own_path.keep()
+                if not was_ours:
+                    self._be_at(self._own_path)
             self._address = taken.getsockname()
             self._be(taken)
             wanted = self.options()
@@ -75,6 +75,12 @@ class Noted:
             raise self._error(f"cannot go on with it at {self.location}", error) from error
         if self.path is None:
             self.host, self.port = self._address[:2]
+
+    def _be_at(self, path: OwnPath) -> None:
+        if not path.is_there():
+            raise FileNotFoundError(errno.ENOENT, "its path was removed")
+        path.give(self._mode(), self.owner)
+        path.keep()
 
     def clear_path(self, note: Sequence[Any]) -> None:
         """Remove the path of a noted socket, if it is the same and no process serves it."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Then = Callable[[], object]
 
 
+F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
+LARGER_PIPE = 256 * 1024
+
 GAP = b"-- cvec_circus: up to 64 KiB may be missing here, the daemon was killed --\n"
 """The line where it shows that another daemon has read a pipe, and perhaps not written all."""
 
@@ -66,6 +69,12 @@ class Pipe:
         self.part_at: float | None = None
         self.search = search
         self.is_marked = not source.is_adopted
+
+    def enlarge(self) -> None:
+        """Let more fit in, if the user's limit of pages allows it."""
+        self.larger = True
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.fd, F_SETPIPE_SZ, LARGER_PIPE)
 
     @property
     def filled(self) -> int:

@@ -11,8 +11,6 @@ Such a pipe is spilled: handed to the reader that discards what it reads.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import select
 from collections import deque
@@ -34,8 +32,6 @@ STRAY_DELAY = 1.0
 
 MOST_STRAYS = 256
 """How many pipes are kept open for strays."""
-F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
-LARGER_PIPE = 256 * 1024
 LARGER_PIPES = 64
 """How many pipes are enlarged at a time. A flood in blocks of 4 KiB is up to 1.4 times as fast
 through a larger pipe, at two thirds of our CPU time; but fs.pipe-user-pages-soft gives a user
@@ -173,10 +169,8 @@ class PipeReader:
     def catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> None:
         """Read what processes that have ended have written, and call `then`."""
         for pipe in filter(None, [self._by_writer.get((key, pid)) for pid in pids]):
-            for _ in range(LAST_BLOCKS):
-                if not self._read(pipe):
-                    self._end_of(pipe)
-                    break
+            self._drain(pipe)
+            self._end_of(pipe)
         then()
 
     def reopen(self, key: Hashable | None = None) -> None:
@@ -210,8 +204,12 @@ class PipeReader:
         return [] if output is None else self._emptied(output)
 
     def surrender(self) -> list[Pipe]:
-        """Close every output at once, open no other, and return all pipes, unread."""
+        """Close every output at once, open no other, and return all pipes. Unread, but for those
+        whose time to be written is nearly over."""
         self._is_ending = True
+        for pipe in [one for output in self._all() for one in output.pipes.values()]:
+            if pipe.part_at is not None or pipe.output in self._closing:
+                self._drain(pipe)
         outputs, self._outputs, self._closing = self._all(), {}, []
         return self._emptied(*outputs, self._discarded)
 
@@ -322,10 +320,8 @@ class PipeReader:
             self._drop(pipe)
             return False
         if len(block) == BLOCK and not pipe.larger and self._larger_pipes < LARGER_PIPES:
-            pipe.larger = True
+            pipe.enlarge()
             self._larger_pipes += 1
-            with contextlib.suppress(OSError):  # the user's limit of pages is reached
-                fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
         if pipe.search is not None and not pipe.search.feed(block):
             pipe.search = None
         output = pipe.output
@@ -334,6 +330,12 @@ class PipeReader:
         self.steps += 1
         self._attend(output)
         return True
+
+    def _drain(self, pipe: Pipe) -> None:
+        """Read what is in a pipe by now."""
+        for _ in range(LAST_BLOCKS):
+            if not self._read(pipe):
+                break
 
     def _drop(self, pipe: Pipe) -> None:
         """Close a pipe."""
@@ -346,9 +348,7 @@ class PipeReader:
         if pipe.output is self._discarded:
             self._keep_stray(pipe)
             return
-        for _ in range(LAST_BLOCKS):
-            if not self._read(pipe):
-                break
+        self._drain(pipe)
         if self._pipes.get(pipe.fd) is pipe:
             self._detach(pipe)
             self._finish(pipe)

@@ -87,11 +87,7 @@ class Handed(Heritage):
         return handed_over(sock, address, own and OwnPath(*own), access)
 
     def take_sockets(self, departures: Departures) -> None:
-        """Go on with managed sockets, and with what is known of those that go.
-
-        Raises:
-            SocketError: The path of one is not there any more.
-        """
+        """Go on with managed sockets, and with what is known of those that go."""
         state = self.document["sockets"]
         given = {managed.name.lower(): managed for managed in departures.sockets}
         leaving = {index for index, _ in state["leaving"]}
@@ -100,7 +96,7 @@ class Handed(Heritage):
             managed = None if index in leaving else given.get(name.lower())
             if managed is None or not managed.is_the_one_of(note):
                 managed = CircusSocket(name, **note[0])
-            managed.adopt(self.inherited.file(fd), note)
+            managed.adopt(self.inherited.file(fd), note, was_ours=True)
             sockets[index] = managed
         for index, serving in state["leaving"]:
             departures.leave(sockets[index], [self._process(*one) for one in serving])

@@ -46,6 +46,10 @@ class TestGuard(unittest.TestCase):
         self.refuses(ownership.ANOTHER_FILE, "reloadconfig", path="")
         self.look("reloadconfig", {"path": None, "dry_run": False})
 
+    def test_another_python(self) -> None:
+        self.refuses(ownership.ANOTHER_PROGRAM, "upgrade", python="/home/me/bin/python")
+        self.look("upgrade", {"python": None})
+
     def test_files_that_the_daemon_would_write(self) -> None:
         for options in (
             {"stdout_stream.filename": "/etc/passwd"},

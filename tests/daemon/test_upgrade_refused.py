@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import unittest
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 from tests.daemon.test_survival import COUNTER, starts
 from tests.support import installations
-from tests.support.daemon import alive
+from tests.support.background import Background
+from tests.support.daemon import alive, gone
 from tests.support.eventually import eventually
 from tests.support.upgrades import WEB, Asking, UpgradeCase, fifo
 
@@ -92,6 +94,26 @@ class TestRefusals(UpgradeCase):
         self.refused(python, "other sockets", "reloadconfig")
         config.write_text(text)
         self.assertEqual(self.served.call("upgrade", python=python)["version"], "9.1")
+
+    def test_files_that_cannot_be_opened_again(self) -> None:
+        background = Background(self, "[watcher:a]\ncmd = sleep 100\n")
+        folder = background.path("logs")
+        folder.mkdir()
+        circus = f"pidfile = logs/pid\nlogoutput = {folder}/log\n"
+        text = background.config.read_text().replace("pidfile = pid\n", circus)
+        background.config.write_text(text)
+        background.up()
+        pid = background.wire.call("ping")["pid"]
+        python = self.other(self.served, "9.1")
+        folder.rename(background.path("elsewhere"))
+        told = background.wire.refused("upgrade", python=python)
+        self.assertIn("log: No such file or directory", told)
+        folder.mkdir()
+        self.assertEqual(background.wire.call("upgrade", python=python)["version"], "9.1")
+        self.assertEqual(background.wire.call("ping")["pid"], pid)
+        self.assertEqual(int((folder / "pid").read_text()), pid)
+        os.kill(pid, signal.SIGTERM)
+        self.assertTrue(gone(pid))
 
     def test_one_that_is_gone_after_the_trial(self) -> None:
         folder = self.folder("gone")

@@ -179,6 +179,13 @@ class TestThreadedArbiter(ArbiterCase):
         wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
         self.assertEqual(wire.call("ping")["pid"], os.getpid())
 
+    def test_it_cannot_be_upgraded(self) -> None:
+        arbiter = self.make()
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
+        self.assertIn("a part of a program", wire.refused("upgrade"))
+
     def test_quit_over_the_wire(self) -> None:
         arbiter = self.make()
         arbiter.start()

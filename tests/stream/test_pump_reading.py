@@ -6,7 +6,7 @@ import signal
 from unittest import mock
 
 from cvec_circus.stream.base import Stream
-from cvec_circus.stream.reader import LARGER_PIPE
+from cvec_circus.stream.output import LARGER_PIPE
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LAST_WORDS, PumpTestCase, rows
 from tests.support.eventually import eventually
 

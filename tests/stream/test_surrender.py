@@ -1,5 +1,6 @@
 """Pumps that give their pipes back."""
 
+import os
 import threading
 import unittest
 
@@ -33,6 +34,23 @@ class SurrenderTest(PumpsTestCase):
             self.pump.add(pipe.key, pipe.fd, pipe.pid, pipe.source)
         for name in ("x/log", "y/log"):
             self.assert_shows(b"before\nafter\n", name)
+
+    def test_what_is_closing_is_read_before(self):
+        self.open("x", "x/log")
+        writer = self.pipe("x")
+        writer.write(b"first\n")
+        self.assert_shows(b"first\n", "x/log")
+        taken = []
+        hold = threading.Event()
+        self.pump._lanes["0:2"].do(hold.wait, 20)
+        self.pump.close("x", 60)
+        writer.write(b"last\n")
+        hold.set()
+        self.pump.surrender(taken.extend)
+        self.assertTrue(self.pump.join(20))
+        self.assertEqual(self.text("x/log"), b"first\nlast\n")
+        (pipe,) = taken
+        os.close(pipe.fd)
 
     def test_one_that_hangs_is_not_reached(self):
         gate, reached = threading.Event(), threading.Event()
