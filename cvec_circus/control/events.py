@@ -6,7 +6,9 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
@@ -15,9 +17,6 @@ from cvec_circus.wire import topics, zmtp
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.control.endpoints import Listener
-
-#: Prepared texts kept: names come from people, so there are few, except in an attack.
-_MAX_PREPARED = 4096
 
 #: The part of all descriptors that subscribers may take.
 SHARE = 0.25
@@ -120,6 +119,20 @@ class Publisher:
         self._together -= self._bytes.pop(connection, 0)
 
 
+class Event(NamedTuple):
+    """An event as it is kept: thousands are, so each has only what is its own. Immutable."""
+
+    watcher: str
+    action: str
+    seq: int
+    rest: str  # its payload after what names it, as JSON
+
+    def frames(self, run: str) -> tuple[str, str]:
+        """Return its topic and its payload."""
+        head = f'{{"run": "{run}", "watcher": {quoted(self.watcher)}, "seq": {self.seq}, '
+        return topics.topic(self.watcher, self.action), head + self.rest
+
+
 class EventStream:
     """Publishes events and keeps their history. Owned by the supervisor thread.
 
@@ -159,10 +172,9 @@ class EventStream:
         self._first = seq
         self._reserved = seq
         self.hold = 0.0
-        self._held: list[tuple[str, str]] = []
+        self._held: list[Event] = []
         self._is_due = False  # to be sent when `hold` is over
-        self._history: deque[tuple[str, str]] = deque(maxlen=max(1, history))
-        self._prepared: dict[tuple[str, str], tuple[str, str]] = {}
+        self._history: deque[Event] = deque(maxlen=max(1, history))
         self._encode = json.JSONEncoder(check_circular=False).encode
 
     def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
@@ -174,14 +186,12 @@ class EventStream:
             cause: What made it happen: "exit", "command:restart" ...
             **payload: The rest, in JSON's types.
         """
-        topic, head = self._prepared.get((name, action)) or self._prepare(name, action)
         self.seq += 1
         if self.seq > self._reserved and self.reserve is not None:
             self._reserved = self.reserve(self.seq)
         payload["cause"] = cause
         payload["time"] = self._loop.clock.time()
-        text = f"{head}{self.seq}, {self._encode(payload)[1:]}"
-        event = topic, text
+        event = Event(name, action, self.seq, self._encode(payload)[1:])
         self._history.append(event)
         self._held.append(event)
         return self.seq
@@ -200,8 +210,8 @@ class EventStream:
         """Send what is held back."""
         self._is_due = False
         held, self._held = self._held, []
-        if held:
-            self._send(held)
+        if held and self._publisher.is_heard:
+            self._send([event.frames(self.run) for event in held])
 
     def sync(self, marker: str) -> None:
         """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
@@ -231,7 +241,7 @@ class EventStream:
         first = max(0, seq + 1 - oldest)
         end = min(first + limit, len(self._history))
         return {
-            "events": [list(self._history[index]) for index in range(first, end)],
+            "events": [list(one.frames(self.run)) for one in islice(self._history, first, end)],
             "more": end < len(self._history),
             "lost": max(0, oldest - seq - 1),
             "seq": self.seq,
@@ -248,16 +258,7 @@ class EventStream:
         self.flush()
         self._publisher.close()
 
-    def _prepare(self, name: str, action: str) -> tuple[str, str]:
-        """Make the constant parts once: the history keeps thousands of these events."""
-        if len(self._prepared) >= _MAX_PREPARED:
-            self._prepared.clear()
-        head = f'{{"run": "{self.run}", "watcher": {json.dumps(name)}, "seq": '
-        self._prepared[name, action] = prepared = topics.topic(name, action), head
-        return prepared
-
     def _send(self, events: list[tuple[str, str]]) -> None:
-        if self._publisher.is_heard:
-            self._publisher.publish(
-                [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
-            )
+        self._publisher.publish(
+            [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
+        )

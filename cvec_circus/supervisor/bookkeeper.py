@@ -103,7 +103,7 @@ class _Noted:
     def __init__(self) -> None:
         self.mark: tuple[Any, ...] = ()
         self.counts: list[Any] = []
-        self.backoffs: set[int] = set()
+        self.backoffs: dict[int, None] = {}
         self.deaths = 0
 
 
@@ -149,7 +149,7 @@ class LedgerBookkeeper(Bookkeeper):
     def went_on(self, watcher: Watcher, deaths: int) -> None:
         """See `Bookkeeper`."""
         noted = self._noted[watcher] = _Noted()
-        noted.backoffs = set(watcher.places.backoffs)
+        noted.backoffs = dict.fromkeys(watcher.places.backoffs)
         noted.deaths = deaths
 
     def reserve(self, seq: int) -> int:
@@ -240,10 +240,10 @@ class LedgerBookkeeper(Bookkeeper):
         memory, key = watcher.places.backoffs.get(wid), f"{BACKOFF} {watcher.place} {wid}"
         if memory is None or not (memory.deaths or memory.step or memory.delay):
             if wid in noted.backoffs:
-                noted.backoffs.discard(wid)
+                noted.backoffs.pop(wid)
                 self._ledger.drop(key)
             return
-        noted.backoffs.add(wid)
+        noted.backoffs[wid] = None
         self._put(key, taken(memory, *memory.__slots__))
 
     # -- watchers
