@@ -85,7 +85,7 @@ RESPAWN = Row(
         ),
         Metric("respawn_p99", "death → respawn p99, 20 children", "ms", Target(7.0)),
     ),
-    ("circus", "circus/1", "supervisor", "floor"),
+    ("circus", "circus/1", "supervisor", "runit", "floor"),
 )
 FLOOD = Row(
     "flood",
@@ -97,5 +97,5 @@ MASS = Row(
     "mass",
     mass,
     (Metric("mass", "200 die at once, all back", "s", Target(0.40)),),
-    ("circus", "supervisor", "floor"),
+    ("circus", "supervisor", "runit", "floor"),
 )

@@ -98,7 +98,7 @@ FLAPPING = Row(
             Target(700, more=True),
         ),
     ),
-    ("circus", "supervisor", "floor"),
+    ("circus", "supervisor", "runit", "floor"),
 )
 DEATHS = Row(
     "deaths",

@@ -34,7 +34,7 @@ def measure(subject: Subject, world: World) -> Measured:
             [birth] = world.reports.take(1)
             took.append(birth.at - running.began)
             world.reports.pause(0.5)
-            pss = machine.pss(running.pid)
+            pss = running.pss()
     return {"start_1": 1000 * median(took), "pss_1": pss}
 
 
@@ -68,6 +68,6 @@ START = Row(
         ),
         Metric("pss_1", "PSS of the daemon, 1 watcher", "MiB", Target(19)),
     ),
-    ("circus", "supervisor", "floor"),
+    ("circus", "supervisor", "runit", "floor"),
     {"imports": imports},
 )

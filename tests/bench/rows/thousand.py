@@ -6,7 +6,6 @@ import os
 import signal
 
 from cvec_circus.base.clock import SYSTEM
-from tests.bench import machine
 from tests.bench.peers.subject import Running, Subject
 from tests.bench.reports import Report
 from tests.bench.row import Measured, Metric, Row, Target
@@ -23,7 +22,7 @@ def measure(subject: Subject, world: World) -> Measured:
         births = world.reports.take(count, timeout=120)
         found["start_1000"] = max(birth.at for birth in births) - running.began
         world.reports.pause(world.n(2, 1))
-        found["pss_1000"] = machine.pss(running.pid)
+        found["pss_1000"] = running.pss()
         found.update(idle(running, world))
         took = kill_each(world, births[:20], world.n(100, 20), world.n(15, 2))
         found["respawn_1000"] = 1000 * median(took)
@@ -38,12 +37,12 @@ def measure(subject: Subject, world: World) -> Measured:
 def idle(running: Running, world: World) -> Measured:
     """What it does while nothing happens, scaled to 30 seconds."""
     seconds = world.n(30, 1)
-    cpu, switches = machine.cpu(running.pid), machine.switches(running.pid)
+    cpu, switches = running.cpu(), running.switches()
     world.reports.pause(seconds)
     scale = 30 / seconds
     return {
-        "idle_cpu": (machine.cpu(running.pid) - cpu) * scale,
-        "idle_wakeups": (machine.switches(running.pid) - switches) * scale,
+        "idle_cpu": (running.cpu() - cpu) * scale,
+        "idle_wakeups": (running.switches() - switches) * scale,
     }
 
 
@@ -82,5 +81,5 @@ THOUSAND = Row(
         Metric("storm_control_p99", "control p99 while 1000 die at once", "ms", Target(40)),
         Metric("stop_1000", "graceful stop of 1000", "s", Target(0.15)),
     ),
-    ("circus", "circus/1", "supervisor", "floor"),
+    ("circus", "circus/1", "supervisor", "runit", "floor"),
 )
