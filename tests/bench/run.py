@@ -47,6 +47,11 @@ class Figures:
         return statistics.median(self.values)
 
     @property
+    def spread(self) -> float:
+        """How far they are apart, as a share of the middle one."""
+        return (max(self.values) - min(self.values)) / (self.median or 1.0)
+
+    @property
     def disturbed(self) -> bool:
         """Whether others took part in at least half of the measurements."""
         return sum(share > machine.DISTURBED for share in self.others) * 2 >= len(self.others)
