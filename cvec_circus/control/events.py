@@ -6,7 +6,9 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.control.endpoints import Listener
     from cvec_circus.system.handover import Handover, Inherited
-
-#: Prepared texts kept: names come from people, so there are few, except in an attack.
-_MAX_PREPARED = 4096
 
 #: The part of all descriptors that subscribers may take.
 SHARE = 0.25
@@ -142,6 +141,20 @@ class Publisher:
         self._together -= self._bytes.pop(connection, 0)
 
 
+class Event(NamedTuple):
+    """An event as it is kept: thousands are, so each has only what is its own. Immutable."""
+
+    watcher: str
+    action: str
+    seq: int
+    rest: str  # its payload after what names it, as JSON
+
+    def frames(self, run: str) -> tuple[str, str]:
+        """Return its topic and its payload."""
+        head = f'{{"run": "{run}", "watcher": {quoted(self.watcher)}, "seq": {self.seq}, '
+        return topics.topic(self.watcher, self.action), head + self.rest
+
+
 class EventStream:
     """Publishes events and keeps their history. Owned by the supervisor thread.
 
@@ -181,10 +194,9 @@ class EventStream:
         self._first = seq
         self._reserved = seq
         self.hold = 0.0
-        self._held: list[tuple[str, str]] = []
+        self._held: list[Event] = []
         self._is_due = False  # to be sent when `hold` is over
-        self._history: deque[tuple[str, str]] = deque(maxlen=max(1, history))
-        self._prepared: dict[tuple[str, str], tuple[str, str]] = {}
+        self._history: deque[Event] = deque(maxlen=max(1, history))
         self._encode = json.JSONEncoder(check_circular=False).encode
 
     def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
@@ -196,14 +208,12 @@ class EventStream:
             cause: What made it happen: "exit", "command:restart" ...
             **payload: The rest, in JSON's types.
         """
-        topic, head = self._prepared.get((name, action)) or self._prepare(name, action)
         self.seq += 1
         if self.seq > self._reserved and self.reserve is not None:
             self._reserved = self.reserve(self.seq)
         payload["cause"] = cause
         payload["time"] = self._loop.clock.time()
-        text = f"{head}{self.seq}, {self._encode(payload)[1:]}"
-        event = topic, text
+        event = Event(name, action, self.seq, self._encode(payload)[1:])
         self._history.append(event)
         self._held.append(event)
         return self.seq
@@ -222,8 +232,8 @@ class EventStream:
         """Send what is held back."""
         self._is_due = False
         held, self._held = self._held, []
-        if held:
-            self._send(held)
+        if held and self._publisher.is_heard:
+            self._send([event.frames(self.run) for event in held])
 
     def sync(self, marker: str) -> None:
         """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
@@ -253,7 +263,7 @@ class EventStream:
         first = max(0, seq + 1 - oldest)
         end = min(first + limit, len(self._history))
         return {
-            "events": [list(self._history[index]) for index in range(first, end)],
+            "events": [list(one.frames(self.run)) for one in islice(self._history, first, end)],
             "more": end < len(self._history),
             "lost": max(0, oldest - seq - 1),
             "seq": self.seq,
@@ -274,7 +284,7 @@ class EventStream:
         """Hand all of it to the program that is to be executed; nothing is held back then."""
         self.flush()
         numbers = {"run": self.run, "seq": self.seq, "first": self._first}
-        history = list(self._history)
+        history = [list(event) for event in self._history]
         return {**self._publisher.hand_over(out), **numbers, "history": history}
 
     def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
@@ -282,18 +292,9 @@ class EventStream:
         self._publisher.take_over(inherited, state)
         self.run, self.seq, self._first = state["run"], state["seq"], state["first"]
         self._reserved = self.seq  # the ledger reserves anew
-        self._history.extend((topic, text) for topic, text in state["history"])
-
-    def _prepare(self, name: str, action: str) -> tuple[str, str]:
-        """Make the constant parts once: the history keeps thousands of these events."""
-        if len(self._prepared) >= _MAX_PREPARED:
-            self._prepared.clear()
-        head = f'{{"run": "{self.run}", "watcher": {json.dumps(name)}, "seq": '
-        self._prepared[name, action] = prepared = topics.topic(name, action), head
-        return prepared
+        self._history.extend(Event(*event) for event in state["history"])
 
     def _send(self, events: list[tuple[str, str]]) -> None:
-        if self._publisher.is_heard:
-            self._publisher.publish(
-                [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
-            )
+        self._publisher.publish(
+            [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
+        )

@@ -12,6 +12,7 @@ from typing import NamedTuple, Union
 from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.goal import Run
+from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess, ProcessState, Sent
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
@@ -178,6 +179,7 @@ class Recorder(Spawner):
         cause, lost, now = process.cause, status.status_lost, self.now()
         lived = now - process.spawned_at
         has_done = watcher.one_shot and by_itself and exit_code == 0 and not failure
+        del places.deaths[: 1 - DEATHS]
         places.deaths.append(
             Death(
                 wid,

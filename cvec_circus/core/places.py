@@ -7,7 +7,6 @@ has to be counted again: each change of a slot goes through a method that keeps 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterator
 
 from cvec_circus.base.timers import Agenda
@@ -37,7 +36,7 @@ class Places:
     ending: dict[ManagedProcess, None]  # what is being stopped, or has left something behind
     trials: dict[ManagedProcess, None]  # what runs and after_spawn has not said yes to
     unproved: dict[ManagedProcess, None]  # what is fresh and not proved, or on trial
-    ready: deque[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
+    ready: list[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
     expired: list[ManagedProcess]  # those older than `max_age`
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
     held: int  # how many of the `numprocesses` places are held
@@ -54,7 +53,7 @@ class Places:
     trouble: str  # why the last start of a process failed; "" after one that did not
     refused: str  # why a start failed for the command's own reason in this life; "" if none did
     exhausted: bool  # a slot has failed `max_retry` times since the last order
-    deaths: deque[Death]  # the last ones
+    deaths: list[Death]  # the last ones
     backoffs: dict[int, Backoff]  # what is remembered of each slot's deaths, by wid
     free_wids: list[tuple[bool, int]]  # a heap: first those whose place is left to a successor
     next_wid: int
@@ -66,8 +65,7 @@ class Places:
         self.slots, self.pending, self.awaited = {}, {}, {}
         self.fresh, self.stale, self.ending = {}, {}, {}
         self.trials, self.unproved = {}, {}
-        self.ready = deque()
-        self.expired = []
+        self.ready, self.expired = [], []  # an empty deque takes 600 bytes
         self.agenda = Agenda()
         self.held = self.stale_count = self.grants = self.spawns = self.restarts = 0
         self.failed_exits = 0
@@ -76,7 +74,7 @@ class Places:
         self.next_spawn_at = 0.0
         self.trouble = self.refused = ""
         self.exhausted = self.has_run = False
-        self.deaths = deque(maxlen=DEATHS)
+        self.deaths = []
         self.backoffs = {}
         self.free_wids = []
         self.next_wid = 1
@@ -234,15 +232,15 @@ class Places:
     def prove(self, process: ManagedProcess) -> None:
         """Note that a process is ready, and after_spawn has said yes to it."""
         if process.proved and process not in self.trials:
-            self.unproved.pop(process, None)
+            strike(self.unproved, process)
 
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""
         process.enter(ProcessState.RUNNING)
         process.pid, process.generation, process.spawned_at = pid, generation, now
         self.restarts += process not in self.awaited
-        self.pending.pop(process)
-        self.awaited.pop(process, None)
+        strike(self.pending, process)
+        strike(self.awaited, process)
         self.fresh[process] = self.unproved[process] = None
         self.spawns += 1
         self.shortages = 0
@@ -277,3 +275,10 @@ class Places:
         for process in list(self.pending):
             self.remove(process)
         self.ready.clear()
+
+
+def strike(row: dict[ManagedProcess, None], process: ManagedProcess) -> None:
+    """Take a process out of a row. An empty one takes no memory: there may be ten thousand."""
+    row.pop(process, None)
+    if not row:
+        row.clear()

@@ -41,11 +41,11 @@ class Spawner(Prover):
         while places.ready:
             process = places.ready[0]
             if process not in places.pending:
-                places.ready.popleft()
+                del places.ready[0]
                 continue
             if self.now() < places.next_spawn_at or not self.may_spawn(watcher, process):
                 return False
-            self._spawn(watcher, places.ready.popleft())
+            self._spawn(watcher, places.ready.pop(0))
             if watcher.reason:
                 return False
             if self.turn_is_over():
@@ -145,7 +145,7 @@ class Spawner(Prover):
             places.shortages += 1
             delay = exponential(places.shortages, FIRST_DELAY, FAILED_START_CEILING)
             places.next_spawn_at = now + jittered(delay, self.random())
-            places.ready.appendleft(process)
+            places.ready.insert(0, process)
             if places.shortages == 1:
                 self.note(watcher, f"{places.trouble}; trying again until there is some")
             return

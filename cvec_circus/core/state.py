@@ -6,7 +6,6 @@ The deadlines are instants of the monotonic clock, so a state is good on the boo
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -128,7 +127,7 @@ def restore_places(places: Places, state: State) -> None:
     rows = {row: [places.slots[wid] for wid in state[row]] for row in ALL_ROWS}
     for row in ROWS:
         setattr(places, row, dict.fromkeys(rows[row]))
-    places.ready, places.expired = deque(rows["ready"]), rows["expired"]
+    places.ready, places.expired = rows["ready"], rows["expired"]
     for wid, purpose, at in state["agenda"]:
         places.agenda.set((places.slots[wid], Purpose(purpose)), at)
     for wid, memory in state["backoffs"]:

@@ -36,6 +36,7 @@ class Watchers:
         self.left_out: dict[str, Watcher] = {}  # stand-ins of those that cannot run, by name
         self._leaving: dict[Watcher, None] = {}
         self._dirty: dict[Watcher, None] = {}
+        self._parts: dict[Watcher, None] = {}  # what is, or was, part of others
         self._agenda: Agenda[Watcher | None] = Agenda()  # None stands for the campaign
         self._places = 0
 
@@ -109,6 +110,7 @@ class Watchers:
             self.ports.outputs.close(watcher)
         self.ports.forget(watcher)
         self._dirty.pop(watcher, None)
+        self._parts.pop(watcher, None)
         self._agenda.set(watcher, None)
         self.steps.wait_no_more(watcher)
         self.ports.waits.abandon(watcher)
@@ -129,6 +131,8 @@ class Watchers:
         for watcher in watchers:
             if not watcher.is_abandoned:
                 self._dirty[watcher] = None
+                if watcher.options.part_of:
+                    self._parts[watcher] = None
 
     def next_at(self) -> float | None:
         """Return the instant at which a turn is due though nothing happens, None for never."""
@@ -195,10 +199,9 @@ class Watchers:
         if watcher.goal.word in ("", THE_END) or watcher.goal.cause is EXIT:
             return
         name, cause = fold(watcher.name), PART_OF._replace(actor=watcher.goal.cause.actor)
-        for part in self._watchers.values():
-            if not (part.options.part_of and part.is_running and part.wants_to_run):
-                continue
-            if name in map(fold, part.options.part_of):
+        for part in self._parts:
+            wants = part.is_running and part.wants_to_run
+            if wants and name in map(fold, part.options.part_of):
                 why = f"it is part of {watcher.name}"
                 part.goal = part.goal._replace(cycle=True, cause=cause._replace(why=why))
                 self.touch(part)
@@ -210,6 +213,7 @@ class Watchers:
             self.ports.forget(watcher)
             self.campaign.forget(watcher)
             self._leaving.pop(watcher, None)
+            self._parts.pop(watcher, None)
         elif not watcher.places.unkillable():
             return
         successor = self._watchers.get(fold(watcher.name))

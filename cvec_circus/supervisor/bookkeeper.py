@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.base.clock import since_boot
+from cvec_circus.base.loop import Loop
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher
@@ -31,6 +32,10 @@ WATCHER, COUNTS, BACKOFF, DEATH = "watcher", "counts", "backoff", "death"
 SLOT, STOPPING, PROVED, HAD = "slot", "stopping", "proved", "had"
 SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
 """The first words of the keys."""
+
+PAUSE = 0.02
+"""Seconds between two times that a thread gets what is new. The first lines after that go at once;
+while hundreds of processes die in a second, the thread would take a tenth of their supervisor."""
 
 INTENT = 1
 """How many values an entry of a slot has that nothing is known to run in yet: the instant."""
@@ -111,7 +116,7 @@ class _Noted:
     def __init__(self) -> None:
         self.mark: tuple[Any, ...] = ()
         self.counts: list[Any] = []
-        self.backoffs: set[int] = set()
+        self.backoffs: dict[int, None] = {}
         self.deaths = 0
 
 
@@ -122,17 +127,13 @@ class LedgerBookkeeper(Bookkeeper):
 
     Args:
         ledger: Where to.
-        at_turn_end: Calls a function when all else in this turn is done: see `Loop.at_turn_end`.
+        loop: The supervisor's loop.
         sockets: The names of the sockets that it has.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        at_turn_end: Callable[[Callable[[], object]], object],
-        sockets: Iterable[str] = (),
-    ) -> None:
-        self._ledger, self._at_turn_end = ledger, at_turn_end
+    def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
+        self._ledger, self._loop = ledger, loop
+        self._not_before, self._is_due = 0.0, False
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
@@ -157,7 +158,7 @@ class LedgerBookkeeper(Bookkeeper):
     def went_on(self, watcher: Watcher, deaths: int) -> None:
         """See `Bookkeeper`."""
         noted = self._noted[watcher] = _Noted()
-        noted.backoffs = set(watcher.places.backoffs)
+        noted.backoffs = dict.fromkeys(watcher.places.backoffs)
         noted.deaths = deaths
 
     def written(self, watcher: Watcher) -> int:
@@ -257,10 +258,10 @@ class LedgerBookkeeper(Bookkeeper):
         memory, key = watcher.places.backoffs.get(wid), f"{BACKOFF} {watcher.place} {wid}"
         if memory is None or not (memory.deaths or memory.step or memory.delay):
             if wid in noted.backoffs:
-                noted.backoffs.discard(wid)
+                noted.backoffs.pop(wid)
                 self._ledger.drop(key)
             return
-        noted.backoffs.add(wid)
+        noted.backoffs[wid] = None
         self._put(key, taken(memory, *memory.__slots__))
 
     # -- watchers
@@ -314,11 +315,21 @@ class LedgerBookkeeper(Bookkeeper):
         if self._ledger.is_prompt:
             self._ledger.flush()
         elif self._ledger.pending:
-            self._at_turn_end(self._hand_over)
+            self._loop.at_turn_end(self._hand_over)
 
     def _hand_over(self) -> None:
-        self._put(AT, since_boot())  # until when all is known
-        self._ledger.flush()
+        now = self._loop.clock.monotonic()
+        if now >= self._not_before:
+            self._not_before = now + PAUSE
+            self._put(AT, since_boot())  # until when all is known
+            self._ledger.flush()
+        elif not self._is_due:
+            self._is_due = True
+            self._loop.call_at(self._not_before, self._pause_is_over)
+
+    def _pause_is_over(self) -> None:
+        self._is_due = False
+        self.flush()
 
     def end(self, is_needed: bool) -> None:
         """See `Bookkeeper`."""

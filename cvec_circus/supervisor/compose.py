@@ -371,7 +371,7 @@ def _keep_books(
         head = Head(VERSION, boot, namespace, runs[:MOST_RUNS], os.getpid())
         names = () if heritage is None else heritage.sockets
         ledger = Ledger(folder, head, entries, loop.post)
-        books = LedgerBookkeeper(ledger, loop.at_turn_end, names)
+        books = LedgerBookkeeper(ledger, loop, names)
     except OSError as error:
         logger.error("%s", off(folder.path, error.strerror or str(error)))
         with suppress(OSError):

@@ -121,6 +121,7 @@ class Adoption(Finder):
         self._members: dict[int, int] = {}  # group by pid, of those in the group of a leader
         self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []
+        self._postponed: list[Done] = []
         self._is_fresh = False
         self._is_short = False
 
@@ -135,11 +136,19 @@ class Adoption(Finder):
             self.soon()
 
     def look(self, done: Done) -> None:
-        """See `Finder.look`. Without a new orphan, `done` is called before it returns."""
-        if self._loop.clock.monotonic() < self._searches_until:
+        """See `Finder.look`. Without a new orphan, `done` is called before it returns.
+
+        In the pause after a look, more of them wait for the next one, and share it: while
+        thousands are stopped, some end in each turn, and a look takes its time for each child.
+        """
+        began = self._loop.clock.monotonic()
+        if not self._is_fresh and began < self._not_before:
+            self._postponed.append(done)
+            self._look_in(0.0)
+            return
+        if began < self._searches_until:
             done = partial(self._search.look, done)
         if not self._is_fresh:
-            began = self._loop.clock.monotonic()
             self.sweep()
             self._pause(began)
             self._is_fresh = True
@@ -150,6 +159,12 @@ class Adoption(Finder):
             self._waiting.append(done)
         else:
             done()
+
+    def _look_now(self) -> None:
+        super()._look_now()
+        postponed, self._postponed = self._postponed, []
+        for done in postponed:
+            self.look(done)
 
     def adopted(self, group: int) -> list[int]:
         """See `Finder.adopted`."""

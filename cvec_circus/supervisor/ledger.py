@@ -31,7 +31,8 @@ TOO_LONG = 4
 SLACK = 64 * 1024
 
 MOST_UNWRITTEN = 1 << 20
-"""Characters that may wait for a file system that hangs."""
+"""Characters that may wait for a file system that hangs, beside as many as count at the moment:
+each of thousands of watchers may be written in one turn."""
 
 END_TIMEOUT = 1.0
 """Seconds that the end of the daemon waits for such a file system."""
@@ -142,7 +143,7 @@ class Ledger:
 
     def _do_later(self, worker: Worker, write: Callable[[str], None], text: str) -> None:
         unwritten = self._given - self._taken
-        if unwritten and unwritten + len(text) > MOST_UNWRITTEN:
+        if unwritten and unwritten + len(text) > MOST_UNWRITTEN + self._live_size:
             self._fail("its file system hangs")
             return
         self._given += len(text)

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.announcer import because
 from cvec_circus.supervisor.campaign import SHUTDOWN_MARGIN, Campaign
 from cvec_circus.supervisor.hooks import HookDesk
@@ -58,6 +59,7 @@ class Shutdown:
         self._interrupts = Interrupts(loop.clock)
         self._is_down = self._over = self._kills = False
         self._ends_at = 0.0
+        self._standing: list[Watcher] = []  # at the end, what may not be down yet
         self._told, self._told_at = "", 0.0  # the last signal that was logged, and when
 
     @property
@@ -86,6 +88,7 @@ class Shutdown:
         self._loop.call_later(bound - MARGIN / 2, self._roster.hurry)
         self._loop.call_later(bound, self._give_up)
         self._ends_at = now + bound
+        self._standing = self._roster.all_watchers()
         if self.announce is not None:
             self.announce(cause.text, bound)
 
@@ -113,7 +116,11 @@ class Shutdown:
         """
         if self._roster.ended is not None and not self.begun:
             self._loop.post(self.begin, Cause("essential", why=self._roster.ended.why))
-        if not self.begun or self._over or not self._roster.is_down:
+        if not self.begun or self._over:
+            return
+        while self._standing and self._standing[-1].is_gone:  # each is asked about once or twice
+            self._standing.pop()
+        if self._standing or not self._roster.is_down:
             return
         if not self._hooks.busy():
             self._stop()

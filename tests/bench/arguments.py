@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cvec_circus.exc import CircusError
 from tests.bench import chart, machine
-from tests.bench.growth import GROWTHS, QUICK_SIZES, SIZES, Curve
+from tests.bench.growth import GROWTHS, SIZES, Curve
 from tests.bench.page import page
 from tests.bench.peers.subject import Subject
 from tests.bench.report import show, table
@@ -106,7 +106,7 @@ def grow(
     """Measure the costs that are asked for at every size; note what cannot be measured."""
     curves: dict[str, Curve] = {}
     for growth in GROWTHS:
-        for size in QUICK_SIZES if quick else SIZES:
+        for size in growth.quick_sizes if quick else SIZES:
             if growth.key in only:
                 print(f"  {growth.key}: {size} ...", file=sys.stderr, flush=True)
                 try:

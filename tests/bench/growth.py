@@ -12,6 +12,7 @@ from typing import Callable
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import Client
 from cvec_circus.core.process import ProcessState
+from tests.bench import crowd
 from tests.bench.peers.ours import Ours, installed
 from tests.bench.peers.subject import Program
 from tests.bench.reports import COUNT
@@ -20,8 +21,19 @@ from tests.bench.tools.teller import EACH
 from tests.bench.world import World, median
 from tests.support.world import FakeWorld
 
-SIZES = (1, 10, 100, 1000, 5000)
-QUICK_SIZES = (1, 100, 1000)
+SIZES = (1, 10, 100, 1000, 5000, 10_000)
+
+CROWD = (
+    ("start", "start of N processes", "s"),
+    ("pss", "PSS of the daemon, N processes", "MiB"),
+    ("respawn", "death → respawn p50 among N processes", "ms"),
+    ("cpu", "processor time for it, N processes", "µs"),
+    ("status", "status, N processes", "ms"),
+    ("list", "list of one, N processes", "ms"),
+    ("stats", "stats of N processes", "ms"),
+    ("stop", "stop of N processes", "s"),
+)
+"""What is measured of a daemon with a crowd: see `crowd.live`."""
 
 Curve = dict[int, float]
 
@@ -34,6 +46,7 @@ class Growth:
     title: str
     unit: str
     measure: Callable[[World, int], float]
+    quick_sizes: tuple[int, ...] = (1, 100, 1000)
 
 
 def converge(world: World, size: int) -> float:
@@ -67,7 +80,8 @@ def replay(world: World, size: int) -> float:
     """A plugin's replay of that many events: from its first to its last, none of them new."""
     # A plugin that reports every 50th event; the rate of a smaller number is that of 50.
     wanted = max(size, 2 * EACH)
-    with Ours().start(world.folder, [world.program("one")]) as running:
+    kept = {"event_history": str(wanted + 100)}
+    with Ours(kept).start(world.folder, [world.program("one")]) as running:
         world.reports.take(1)
         cast(running.endpoint, wanted)
         with Client(running.endpoint) as client:
@@ -141,4 +155,9 @@ GROWTHS = (
     Growth("grow-replay", "a plugin's replay of N events, per event", "µs", replay),
     Growth("grow-adding", "adding a watcher beside N", "µs", adding),
     Growth("grow-reloading", "reading N watchers again, one of them changed", "ms", reloading),
+    *(
+        Growth(f"grow-{which}-{name}", f"{title} {of}", unit, crowd.figure(is_one, name), (1, 100))
+        for which, is_one, of in (("one", True, "in one watcher"), ("many", False, "in as many"))
+        for name, title, unit in CROWD
+    ),
 )

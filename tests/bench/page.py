@@ -9,7 +9,7 @@ from tests.bench.report import show, verdict
 from tests.bench.row import Metric, Row
 from tests.bench.run import Figures, Results
 
-PEERS = ("circus", "supervisor", "floor")
+PEERS = ("circus", "supervisor", "runit", "floor")
 
 
 def page(

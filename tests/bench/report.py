@@ -50,7 +50,7 @@ def verdict(metric: Metric, results: Results) -> str:
     medians = results.medians(metric)
     if metric.target is None or "ours" not in medians:
         return ""
-    misses = metric.target.misses(medians)
+    misses = metric.target.misses(medians, results.figures[metric.key]["ours"].spread)
     said = f"MISSES: {'; '.join(misses)}" if misses else "holds"
     judged = [name for name in ("ours", *metric.target.ratios) if name in medians]
     if any(results.figures[metric.key][name].disturbed for name in judged):

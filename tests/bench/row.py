@@ -22,14 +22,16 @@ class Target:
         limit: The worst value that will do; None for none.
         ratios: The worst ratio to another subject's median, by its name.
         more: Whether more is better.
+        spread: How far the repeats may be apart, as a share of their median; None for any.
     """
 
     limit: float | None = None
     ratios: Mapping[str, float] = field(default_factory=dict)
     more: bool = False
+    spread: float | None = None
 
-    def misses(self, medians: Mapping[str, float]) -> list[str]:
-        """Say each condition that does not hold."""
+    def misses(self, medians: Mapping[str, float], spread: float = 0.0) -> list[str]:
+        """Say each condition that does not hold, given the medians and the spread of ours."""
         ours = medians["ours"]
         found = []
         if self.limit is not None and self._worse(ours, self.limit):
@@ -39,6 +41,8 @@ class Target:
                 found.append(
                     f"wanted {self._sign} {ratio:g} x {name}, is {ours / medians[name]:.2f}"
                 )
+        if self.spread is not None and spread > self.spread:
+            found.append(f"wanted a spread <= {self.spread:.0%}, is {spread:.0%}")
         return found
 
     @property
@@ -51,6 +55,8 @@ class Target:
     def __str__(self) -> str:
         parts = [] if self.limit is None else [f"{self._sign} {self.limit:g}"]
         parts += [f"{self._sign} {ratio:g} x {name}" for name, ratio in self.ratios.items()]
+        if self.spread is not None:
+            parts.append(f"spread <= {self.spread:.0%}")
         return ", ".join(parts)
 
 

@@ -15,6 +15,7 @@ from tests.bench import machine
 from tests.bench.peers.circus import Circus
 from tests.bench.peers.floored import Floor
 from tests.bench.peers.ours import Ours
+from tests.bench.peers.runit import Runit
 from tests.bench.peers.subject import Subject
 from tests.bench.peers.supervisord import Supervisor
 from tests.bench.row import Measured, Metric, Row
@@ -23,6 +24,7 @@ from tests.bench.world import World
 MAKERS: dict[str, Callable[[], Sequence[Subject]]] = {
     "circus": lambda: (Circus("0.01"), Circus("1")),
     "supervisor": lambda: (Supervisor(),),
+    "runit": lambda: (Runit(),),
     "floor": lambda: (Floor(),),
 }
 
@@ -43,6 +45,11 @@ class Figures:
     def median(self) -> float:
         """The middle one."""
         return statistics.median(self.values)
+
+    @property
+    def spread(self) -> float:
+        """How far they are apart, as a share of the middle one."""
+        return (max(self.values) - min(self.values)) / (self.median or 1.0)
 
     @property
     def disturbed(self) -> bool:

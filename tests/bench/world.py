@@ -21,14 +21,17 @@ from tests.bench.reports import Reports
 
 Taken = list[tuple[float, float]]
 
+CHILD, SPLICE = "child", "splice"
+"""The C programs."""
+
 
 def compile_child(folder: Path) -> Path:
-    """Build child.c, statically if that is possible."""
-    target = folder / "child"
-    argv = ["cc", "-O2", "-o", str(target), str(HERE / "child.c")]
-    if subprocess.run([*argv, "-static"], capture_output=True, check=False).returncode:
-        subprocess.run(argv, check=True)
-    return target
+    """Build child.c, and splice.c beside it, statically if that is possible; return the child."""
+    for name in (CHILD, SPLICE):
+        argv = ["cc", "-O2", "-o", str(folder / name), str(HERE / f"{name}.c")]
+        if subprocess.run([*argv, "-static"], capture_output=True, check=False).returncode:
+            subprocess.run(argv, check=True)
+    return folder / CHILD
 
 
 class World:
@@ -64,6 +67,11 @@ class World:
         """Make a program of the child."""
         words = [str(self._child), str(self.reports.path), name, *map(str, what)]
         return Program(name, words, **options)
+
+    @property
+    def splice(self) -> str:
+        """The program that moves what another one writes into a file."""
+        return str(self._child.with_name(SPLICE))
 
     @contextlib.contextmanager
     def client(

@@ -63,7 +63,7 @@ class Found(Heritage):
 def noted_world(make: Any) -> tuple[Any, MemoryLedger]:
     """Return what makes a world, with a ledger in it."""
     ledger = MemoryLedger()
-    books = LedgerBookkeeper(ledger, lambda fn: fn())  # type: ignore[arg-type]
+    books = LedgerBookkeeper(ledger, mock.Mock())  # type: ignore[arg-type]
     with mock.patch("tests.support.world.Bookkeeper", return_value=books):
         return make(), ledger
 

@@ -6,11 +6,13 @@ import os
 import signal
 import unittest
 from collections import deque
+from functools import partial
 from unittest import mock
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.supervisor import families, reaper
+from cvec_circus.supervisor import families, finding, reaper
 from cvec_circus.system import proctable
+from tests.support.clock import FakeClock
 from tests.support.daemon import alive
 from tests.support.endings import EndingCase, Watcher
 from tests.support.hurry import hurry
@@ -164,6 +166,36 @@ class TestLooks(unittest.TestCase):
         self.exited.append(1005)
         self.work()
         self.assertEqual(self.finder.lists, [2, 1, 0])
+
+
+class TestPauses(unittest.TestCase):
+    """A look that takes long is not followed by another one at once."""
+
+    def setUp(self) -> None:
+        self.clock = FakeClock()
+        self.loop = Loop(self.clock)
+        self.addCleanup(self.loop.close)
+        desks = mock.Mock(), families.Families(), mock.Mock()
+        self.finder = finding.Adoption(self.loop, *desks, runs_user_code=lambda: False)
+        self.sweeps = 0
+        self.done: list[int] = []
+
+    def sweep(self) -> list[int]:
+        """List the children, for a hundredth of a second."""
+        self.sweeps += 1
+        self.clock.advance(0.01)
+        return []
+
+    def test_those_that_come_in_the_pause_share_the_next_look(self) -> None:
+        with mock.patch.object(finding.proctable, "children", self.sweep):
+            for number in range(5):
+                self.finder.new_batch()
+                self.finder.look(partial(self.done.append, number))
+            self.assertEqual((self.sweeps, self.done), (1, [0]))
+            self.clock.advance(finding.SHARE * 0.01)
+            self.loop.post(self.loop.stop)
+            self.loop.run()
+            self.assertEqual((self.sweeps, self.done), (2, [0, 1, 2, 3, 4]))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from cvec_circus.base.loop import Loop
 from cvec_circus.supervisor import ledger
-from cvec_circus.supervisor.bookkeeper import LedgerBookkeeper
+from cvec_circus.supervisor.bookkeeper import PAUSE, LedgerBookkeeper
 from cvec_circus.supervisor.ledger import Head, Ledger, LedgerError, line, read
 from cvec_circus.system.statedir import StateDir
+from tests.support.clock import FakeClock
 from tests.support.daemon import folder
 
 HEAD = Head(ledger.VERSION, "boot", 7, ["run"], 1)
@@ -181,15 +183,27 @@ class TestOnAThread(LedgerCase):
         self.assertEqual(self.entries(), {"a": 1})
 
     def test_it_gets_what_is_new_when_the_turn_is_over(self) -> None:
-        made, ends = self.begin(), list[Any]()
-        books = LedgerBookkeeper(made, ends.append)
-        books.loaded(["web"])
-        books.flush()
-        self.assertEqual(len(made.pending), 1)
-        ends.pop()()
+        made, clock, seen = self.begin(), FakeClock(), list[int]()
+        loop = Loop(clock)
+        self.addCleanup(loop.close)
+        books = LedgerBookkeeper(made, loop)
+
+        def turn(*names: str) -> None:
+            books.loaded(names)
+            books.flush()
+            seen.append(len(made.pending))
+            loop.stop()
+
+        for names in ([], ["api"], ["web"]):
+            loop.post(turn, *names)
+            loop.run()
+            seen.append(len(made.pending))
+        self.assertEqual(seen, [1, 0, 1, 1, 2, 2])  # the first at once, the others soon
+        clock.advance(PAUSE)
+        loop.post(loop.stop)
+        loop.run()
         self.assertEqual(made.pending, [])
         books.flush()
-        self.assertEqual(ends, [])  # nothing is new
         books.end(is_needed=True)
         entries = self.entries()
         self.assertEqual(entries.pop("loaded"), ["web"])

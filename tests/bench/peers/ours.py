@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cvec_circus
@@ -36,6 +36,9 @@ class Ours(Subject):
     settings = "loglevel = warning; flapping programs: backoff = False; all else as by default"
     logs = frozenset({"plain", "rotating", "stamped"})
 
+    def __init__(self, circus: Mapping[str, str] = {}) -> None:
+        self._circus = circus  # further options of the daemon
+
     def version(self) -> str:
         return cvec_circus.__version__
 
@@ -48,6 +51,7 @@ class Ours(Subject):
             f"endpoint = {endpoint}",
             f"pubsub_endpoint = ipc://{folder}/events",
             "loglevel = warning",
+            *(f"{name} = {value}" for name, value in self._circus.items()),
         ]
         if self.has_statistics:
             lines.append(f"stats_endpoint = ipc://{folder}/stats")

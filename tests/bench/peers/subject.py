@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
+from tests.bench import machine
 
 HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
@@ -57,7 +58,10 @@ class Running:
         endpoint: Where.
         ctl: The command line of its client.
         folder: Where its logs are, as NAME.log.
+        stop_signal: What ends it in order.
     """
+
+    stop_signal = signal.SIGTERM
 
     def __init__(
         self,
@@ -85,17 +89,43 @@ class Running:
             )
         self.pid = self._process.pid
 
+    def pids(self) -> list[int]:
+        """List its own processes; what it supervises is not among them."""
+        return [self.pid]
+
+    def pss(self) -> float:
+        """Return their proportional set sizes together, in MiB."""
+        return sum(map(machine.pss, self.pids()))
+
+    def cpu(self) -> float:
+        """Return their processor seconds together."""
+        return sum(map(machine.cpu, self.pids()))
+
+    def switches(self) -> int:
+        """Return how often they were switched to, together."""
+        return sum(map(machine.switches, self.pids()))
+
     def stop(self, timeout: float = 60.0) -> float:
-        """Ask it to end by SIGTERM, and return how many seconds that took."""
-        fd = os.pidfd_open(self.pid)
+        """Ask it to end, and return how many seconds that took."""
+        poll = select.poll()
+        fds = {os.pidfd_open(pid) for pid in self.pids()}
+        for fd in fds:
+            poll.register(fd, select.POLLIN)
+        left = set(fds)
         try:
             began = SYSTEM.monotonic()
-            self._process.send_signal(signal.SIGTERM)
-            if not select.select([fd], [], [], timeout)[0]:
-                raise TimeoutError(f"it has not ended within {timeout:g} s")
+            self._process.send_signal(self.stop_signal)
+            while left:
+                ended = poll.poll(max(0.0, began + timeout - SYSTEM.monotonic()) * 1000)
+                if not ended:
+                    raise TimeoutError(f"it has not ended within {timeout:g} s")
+                for fd, _ in ended:
+                    poll.unregister(fd)
+                    left.discard(fd)
             took = SYSTEM.monotonic() - began
         finally:
-            os.close(fd)
+            for fd in fds:
+                os.close(fd)
         self._process.wait(timeout)
         return took
 

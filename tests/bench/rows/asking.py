@@ -153,7 +153,7 @@ STATS_ROW = Row(
 STATUS = Row(
     "status",
     status,
-    (Metric("status", "`cvec_circusctl status` wall", "ms", Target(110)),),
+    (Metric("status", "`cvec_circusctl status` wall", "ms", Target(45)),),
     PEERS,
     {"python": python, "python+zmq": python_zmq},
 )

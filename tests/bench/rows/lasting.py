@@ -95,10 +95,10 @@ FLAPPING = Row(
             "flapping",
             "respawns/s of 50 flapping children, no backoff",
             "/s",
-            Target(700, more=True),
+            Target(700, {"floor": 0.7}, more=True),
         ),
     ),
-    ("circus", "supervisor", "floor"),
+    ("circus", "supervisor", "runit", "floor"),
 )
 DEATHS = Row(
     "deaths",

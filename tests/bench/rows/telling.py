@@ -123,7 +123,7 @@ HEARD_ROW = Row(
     "heard",
     heard,
     (
-        Metric("heard", "death → handle_recv in a plugin, p50", "ms", Target(0.6)),
+        Metric("heard", "death → handle_recv in a plugin, p50", "ms", Target(0.8)),
         Metric("heard_missed", "… deaths never told", "", Target(0)),
     ),
     PEERS,
@@ -133,9 +133,9 @@ EVENTS = Row(
     events,
     (
         Metric(
-            "events_flapping", "events/s to a plugin while flapping", "/s", Target(1400, more=True)
+            "events_flapping", "events/s to a plugin while flapping", "/s", Target(5000, more=True)
         ),
-        Metric("events_burst", "… in a burst without spawns", "/s", Target(3000, more=True)),
+        Metric("events_burst", "… in a burst without spawns", "/s", Target(5000, more=True)),
         Metric("events_missed", "… of that burst never told", "", Target(0)),
     ),
     PEERS,
