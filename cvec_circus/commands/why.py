@@ -25,7 +25,9 @@ class Why(Command):
         return call.target.explain(call.one(known=True))
 
     def words(self, reply: Fields) -> str:
-        return "\n".join([f"{reply['sentence']}.", *_evidence(reply)])
+        sentence = reply["sentence"]
+        end = "" if sentence.endswith((".", "!", "?")) else "."  # a program has written that
+        return "\n".join([f"{sentence}{end}", *_evidence(reply)])
 
 
 def _evidence(reply: Fields) -> Iterator[str]:

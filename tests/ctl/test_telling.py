@@ -97,6 +97,15 @@ class TestWhy(CtlCase):
             ],
         )
 
+    def test_one_full_stop(self) -> None:
+        for said, shown in (
+            ("web is up", "web is up."),
+            ("it wrote last: bye.", None),
+            ("x!", None),
+        ):
+            words = table.find("why").words({**TOLD, "sentence": said})
+            self.assertEqual(words.splitlines()[0], shown or said)
+
     def test_what_it_waits_for(self) -> None:
         for need, phase, said in (
             ("ready", "backoff", "db to be ready: it is in backoff; x"),
