@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus.base.figures import duration
 from cvec_circus.system.signals import to_name
+from cvec_circus.wire.outcome import lasting
 
 _TITLES = ("WATCHER", "PID", "NAME", "USER", "NICE", "RSS", "VMS", "CPU%", "MEM%", "CTIME", "AGE")
 _NAME = _TITLES.index("NAME")
@@ -24,6 +25,7 @@ class Table(NamedTuple):
         note: Whether the last column is a sentence, and mostly empty.
         numbers: The columns that are aligned to the right.
         cut: The column whose cells may be cut where the others leave no room.
+        below: Lines under it.
     """
 
     titles: Sequence[str]
@@ -32,6 +34,19 @@ class Table(NamedTuple):
     note: bool = False
     numbers: Sequence[int] = ()
     cut: int | None = None
+    below: Sequence[str] = ()
+
+
+def check_lines(checks: Mapping[str, Any]) -> Iterator[str]:
+    """Render the checks of processes, by pid: state, for how long, and the last answer."""
+    for pid, rows in checks.items():
+        yield f"checks of process {pid}:"
+        for row in rows:
+            since = f" for {duration(row['for'])}" if row.get("for") is not None else ""
+            took = f" in {lasting(row['took'])}" if row.get("took") else ""
+            answer = f": {row['answer']}{took}" if row.get("answer") else ""
+            what = f"{row['family']}.{row['name']} ({row['check']})"
+            yield f"    {what} {row['state']}{since}{answer}"
 
 
 def value(given: Any) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 from cvec_circus.base.figures import duration
 from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, Property, Switch
-from cvec_circus.commands.render import Table, by_name, ending
+from cvec_circus.commands.render import Table, by_name, check_lines, ending
 from cvec_circus.options.kinds import to_boolean
 
 _DETAILS = "With the processes, restarts, last death and uptime of each."
-_DEATHS = "With `details`: the last 20 deaths of each as well."
+_DEATHS = "With `details`: the last 20 deaths of each as well, and how its checks stand."
 _PHASE = "Show phases in a pipe too, where the words of Circus stand otherwise."
 _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "REASON")
 
@@ -103,7 +103,8 @@ def _one(reply: Fields) -> str | Table:
     if known is None:
         return f"{state} ({reason})" if reason else str(state)
     row = (state, *_numbers(known), reason)
-    return Table(_TITLES[1:], [row], marked=0, note=True, numbers=(1, 2, 4))
+    below = list(check_lines(known.get("checks") or {}))
+    return Table(_TITLES[1:], [row], marked=0, note=True, numbers=(1, 2, 4), below=below)
 
 
 def phase_cell(phase: str, known: Mapping[str, Any]) -> str:

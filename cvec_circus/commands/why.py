@@ -7,7 +7,7 @@ from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
 
 from cvec_circus.base.figures import duration
 from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
-from cvec_circus.commands.render import ending
+from cvec_circus.commands.render import check_lines, ending
 from cvec_circus.system.signals import to_name
 from cvec_circus.wire.outcome import lasting, standing
 
@@ -25,7 +25,9 @@ class Why(Command):
         return call.target.explain(call.one(known=True))
 
     def words(self, reply: Fields) -> str:
-        return "\n".join([f"{reply['sentence']}.", *_evidence(reply)])
+        sentence = reply["sentence"]
+        end = "" if sentence.endswith((".", "!", "?")) else "."  # a program has written that
+        return "\n".join([f"{sentence}{end}", *_evidence(reply)])
 
 
 def _evidence(reply: Fields) -> Iterator[str]:
@@ -40,9 +42,7 @@ def _evidence(reply: Fields) -> Iterator[str]:
         yield f"rollout ({under_way['cause']}{by}), for {duration(under_way['for'])}: {count}"
     if reply["failed_rollout"] not in reply["sentence"]:  # "" is in each
         yield f"the last rollout failed: {reply['failed_rollout']}"
-    for pid, checks in reply["checks"].items():
-        yield f"checks of process {pid}:"
-        yield from (f"    {_check(row)}" for row in checks)
+    yield from check_lines(reply["checks"])
     for row in reply["signals"]:
         yield _signal(row)
     if deaths:
@@ -64,12 +64,6 @@ def _edge(row: Fields, name: str) -> str:
     told = f"; {row['why']}" if row["why"] else ""
     need = f"be {row['need']}" if row["need"] == "ready" else f"have {row['need']}"
     return f"{about}{row['waits_for']} to {need}: it {standing(row['phase'])}{told}"
-
-
-def _check(row: Fields) -> str:
-    since = f" for {duration(row['for'])}" if row.get("for") is not None else ""
-    answer = f": {row['answer']}" if row.get("answer") else ""
-    return f"{row['family']}.{row['name']} ({row['check']}) {row['state']}{since}{answer}"
 
 
 def _signal(row: Fields) -> str:

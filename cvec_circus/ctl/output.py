@@ -199,7 +199,7 @@ def lay_out(table: Table, page: Page) -> str:
         text = list(lines(table, page))
         if page.width is None or all(_fits(line, page.width, table.note) for line in text):
             break
-    return "\n".join(text)
+    return "\n".join([*text, *table.below])
 
 
 def _fits(line: str, width: int, has_notes: bool) -> bool:

@@ -28,10 +28,15 @@ MOST_EDGES = 200
 """Dependencies that one answer shows."""
 
 
-def detail(watcher: Watcher, phase: str, now: float, with_deaths: bool = False) -> Fields:
-    """Return what `status` tells of a watcher with `details`."""
+def detail(
+    watcher: Watcher, phase: str, probes: Any, now: float, with_deaths: bool = False
+) -> Fields:
+    """Return what `status` tells of a watcher with `details`; with its last deaths, how its checks
+    stand as well."""
     places = watcher.places
-    more = {"deaths": deaths(watcher, now)} if with_deaths else {}
+    more: Fields = {}
+    if with_deaths:
+        more = {"deaths": deaths(watcher, now), "checks": checks(watcher, probes)}
     return {
         "state": watcher.status,
         "phase": phase,
@@ -231,7 +236,6 @@ def explanation(
         probes: The desk of that name, with `details` of each process.
         phase_of: Returns the phase of any watcher.
     """
-    checks = {str(one.pid): probes.details(one) for one in watcher.places.leaders()}
     return {
         "name": watcher.name,
         "state": watcher.status,
@@ -241,10 +245,16 @@ def explanation(
         "waits_for": chain(watcher, phase_of, now),
         "rollout": rollout(watcher, now),
         "failed_rollout": watcher.failure,
-        "checks": {pid: rows for pid, rows in checks.items() if rows},
+        "checks": checks(watcher, probes),
         "signals": signals(watcher, now),
         "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
     }
+
+
+def checks(watcher: Watcher, probes: Any) -> Fields:
+    """Describe the checks of its processes, by pid."""
+    rows = {str(one.pid): probes.details(one) for one in watcher.places.leaders()}
+    return {pid: found for pid, found in rows.items() if found}
 
 
 def signals(watcher: Watcher, now: float) -> list[Fields]:

@@ -151,7 +151,8 @@ class Target:
 
     def detail(self, watcher: Watcher, deaths: bool = False) -> Fields:
         """Return what `status` tells of it with `details`."""
-        return explanation.detail(watcher, self.phase(watcher), self._roster.now(), deaths)
+        probes, now = self._desks.probes, self._roster.now()
+        return explanation.detail(watcher, self.phase(watcher), probes, now, deaths)
 
     def explain(self, watcher: Watcher) -> Fields:
         """Return what `why` answers."""

@@ -154,7 +154,7 @@ class FakeTarget:
         return {
             "state": watcher.state.value,
             "phase": self.phase(watcher),
-            **({"deaths": []} if deaths else {}),
+            **({"deaths": [], "checks": {}} if deaths else {}),
             "rollout": watcher.rollout,
             "processes": len(watcher.pids),
             "numprocesses": watcher.numprocesses,

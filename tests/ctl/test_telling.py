@@ -97,6 +97,15 @@ class TestWhy(CtlCase):
             ],
         )
 
+    def test_one_full_stop(self) -> None:
+        for said, shown in (
+            ("web is up", "web is up."),
+            ("it wrote last: bye.", None),
+            ("x!", None),
+        ):
+            words = table.find("why").words({**TOLD, "sentence": said})
+            self.assertEqual(words.splitlines()[0], shown or said)
+
     def test_what_it_waits_for(self) -> None:
         for need, phase, said in (
             ("ready", "backoff", "db to be ready: it is in backoff; x"),
@@ -156,10 +165,22 @@ class TestWait(CtlCase):
     def test_what_makes_no_sense(self) -> None:
         self.fails(3, "wait", "nope")
         self.fails(2, "wait")
-        self.assertIn("state:", self.fails(2, "wait", "web", "--for", "ever").err)
+        self.assertIn("--for:", self.fails(2, "wait", "web", "--for", "ever").err)
 
 
 class TestStatus(CtlCase):
+    def test_details_name_the_checks(self) -> None:
+        detail = self.target.detail
+
+        def with_checks(watcher: Any, deaths: bool = False) -> dict[str, Any]:
+            rows = {"5": [{**TOLD["checks"]["5"][0], "took": 0.004}]}
+            return {**detail(watcher, deaths), **({"checks": rows} if deaths else {})}
+
+        with mock.patch.object(self.target, "detail", with_checks):
+            *_, title, row = self.ctl("status", "web", "--details").out.splitlines()
+        self.assertEqual(title, "checks of process 5:")
+        self.assertEqual(row, "    ready.a (notify) not yet for 2 s: loading in 0.004 s")
+
     def test_phases_in_a_pipe(self) -> None:
         self.assertEqual(self.ctl("status", "web", "--phase").out, "up\n")
         self.assertIn("web: up\n", self.ctl("status", "--phase").out)

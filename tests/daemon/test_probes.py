@@ -40,8 +40,14 @@ class TestPhases(DaemonCase):
             f"min_uptime = 0\nclose_child_stderr = True\n{options}"
         ).replace("{PAGE}", f"http://127.0.0.1:{port}/page")
         self.served = self.daemon(text, prepare=lambda folder: (folder / "page").touch())
+        self.assertTrue(eventually(self.holds, TIMEOUT))  # a server takes its time to listen
         self.assertTrue(eventually(lambda: self.phase() == ("up", ""), TIMEOUT))
         (self.pid,) = self.served.wire.pids("web")
+
+    def holds(self) -> bool:
+        """Whether a run of its check has succeeded."""
+        checks = self.served.call("why", name="web")["checks"]
+        return any(row["state"] == "holds" for rows in checks.values() for row in rows)
 
     def phase(self) -> tuple[str, str]:
         """The phase, and the reason that is shown for it."""

@@ -84,6 +84,9 @@ class ChecksTest(DaemonCase):
         self.assertEqual((told["cause"], told["wid"]), ("live", 1))
         self.assertGreaterEqual(told["delay"], 1)
         row = daemon.call("status", name="web", details=True)["watcher"]
+        self.assertNotIn("checks", row)
+        found = daemon.call("status", name="web", details=True, deaths=True)["watcher"]["checks"]
+        self.assertLessEqual(found.keys(), set(map(str, daemon.wire.pids("web"))))
         self.assertEqual((row["phase"], row["restarts"]), ("backoff", told["deaths"] - 1))
         said = f"slot 1 was not alive {told['deaths']} times in a row, each within 0.2 s of being r"
         self.assertTrue(row["reason"].startswith(said), row["reason"])
