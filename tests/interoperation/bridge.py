@@ -3,16 +3,16 @@
 It is run in an environment where `circus` is ours. Circus' tests run an arbiter on tornado's loop
 and wait for it there. Here it has a thread of its own, so what they call is put between: an arbiter
 whose `start` and `stop` may be waited for in a coroutine, a client that works on a thread, and
-tornado's sleep. What a test finds out is printed as JSON: "ok", "skipped", or the first line of what
-it has failed with.
+tornado's sleep. What a test finds out is printed as JSON: "ok", "skipped", or the first line of
+what it has failed with.
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import importlib
 import json
-import os
 import sys
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -141,9 +141,8 @@ def main() -> None:
     module = importlib.import_module(sys.argv[1])
     result = Result()
     unittest.defaultTestLoader.loadTestsFromModule(module).run(result)
-    print(json.dumps(result.found))
-    sys.stdout.flush()
-    os._exit(0)  # what a failed test has left running must not hold this up
+    print(json.dumps(result.found), flush=True)
+    faulthandler.dump_traceback_later(60, exit=True)  # what a failed test has left running
 
 
 if __name__ == "__main__":
