@@ -45,7 +45,10 @@ class _Renamed(MetaPathFinder, Loader):
         """Return how to load a module of this package; None for any other, and for one of none."""
         if not fullname.startswith(f"{__name__}."):
             return None
-        ours = importlib.util.find_spec(f"cvec_{fullname}")
+        try:
+            ours = importlib.util.find_spec(f"cvec_{fullname}")
+        except ModuleNotFoundError:  # below a package of another distribution's
+            ours = None
         if ours is None:
             return None
         is_package = ours.submodule_search_locations is not None

@@ -93,7 +93,11 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "util": "configure_logger",
     },
     "stats.client": {"top.main": "main"},
-    "stream": {"stream.redirector": "Redirector", "util": "resolve_name to_str"},
+    "stream": {
+        "stream.own": "Empty Queue",
+        "stream.redirector": "Redirector",
+        "util": "resolve_name to_str",
+    },
     "util": {**_LOGGER, "exc": "ConflictError"},
     "watcher": {
         **_LOGGER,

@@ -141,6 +141,10 @@ class Process(Members):
     def __repr__(self) -> str:
         return f"<process {self.name}:{self.wid} pid={self.pid}>"
 
+    def __lt__(self, other: Process) -> bool:
+        """Tell whether it was started before another one, for `sorted`."""
+        return self.started < other.started
+
     def __enter__(self) -> Process:
         return self
 
@@ -188,8 +192,12 @@ class Process(Members):
         try:
             pipes = {"stdout": self.pipe_stdout, "stderr": self.pipe_stderr}
             for name, piped in pipes.items():
-                if piped and theirs[name] is None:
-                    ours[name], theirs[name] = os.pipe()
+                if piped:
+                    ours[name], end = os.pipe()
+                    if theirs[name] is None:
+                        theirs[name] = end
+                    else:
+                        os.close(end)  # it reads as empty, as in Circus
             self.pid = _executed(spec._replace(**theirs))
         except BaseException:
             for fd in ours.values():
@@ -197,7 +205,8 @@ class Process(Members):
             raise
         finally:
             for name in ours:
-                os.close(theirs[name])
+                if theirs[name] != subprocess.DEVNULL:
+                    os.close(theirs[name])
         for name, fd in ours.items():
             setattr(self, name, os.fdopen(fd, "rb", buffering=0))
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus import exc
+from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.home import Home
 from cvec_circus.control.server import PROGRAM, Reply
@@ -170,6 +170,7 @@ class Reach:
             try:
                 carry_out(supervisor)
             except Exception as error:  # the promise tells the giver of the order, even of a bug
+                logger.warning("%s, given in a callback, failed: %s", command, error)
                 promise.fail(error)
 
         if self.on_owner():

@@ -6,7 +6,7 @@ from typing import Any
 
 from cvec_circus.options.stream_classes import STREAM_CLASSES
 
-ELSEWHERE = ("Redirector", "resolve_name", "to_str")
+ELSEWHERE = ("Empty", "Queue", "Redirector", "resolve_name", "to_str")
 
 __all__ = [*STREAM_CLASSES, *ELSEWHERE, "get_stream"]
 

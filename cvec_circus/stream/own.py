@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Mapping
 from logging import DEBUG, ERROR
+from queue import Empty as Empty
+from queue import Queue
 from typing import Any
 
 from cvec_circus import logger
@@ -79,7 +80,7 @@ class OwnStream(Stream):
         return found(**options)
 
 
-class QueueStream(queue.Queue):  # type: ignore[type-arg]
+class QueueStream(Queue):  # type: ignore[type-arg]
     """Keeps what is written until a program takes it. Safe from any thread.
 
     `watcher["stdout_stream"] = {"stream": QueueStream()}`; then `get()` returns mappings with

@@ -113,11 +113,9 @@ class Pidfile:
         self.create(pid)
 
     def unlink(self) -> None:
-        """Remove the file if it still contains what `create` has written."""
-        if self.pid is None:
-            return
+        """Remove the file if it contains what `create` has written, or else our own pid."""
         try:
-            if self.read() == self.pid:
+            if self.read() == (os.getpid() if self.pid is None else self.pid):
                 os.unlink(self.path)
         except OSError:
             pass  # no longer ours to read or remove; leaving it does no harm

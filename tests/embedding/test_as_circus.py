@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import unittest
 import warnings
 from pathlib import Path
@@ -166,6 +167,31 @@ class TestAtRest(unittest.TestCase):
         watcher.send_signal(99999, 15)
         with self.assertRaisesRegex(exc.SupervisorStopped, "w is in no arbiter"):
             watcher.start()
+
+
+class TestCallbacks(ArbiterCase):
+    """What the callback of `start` does, on the supervisor thread."""
+
+    def test_a_plugin_has_the_name_of_a_file(self) -> None:
+        arbiter = Arbiter([], *self.endpoints, plugins=[{"use": "os.Own", "name": "look"}])
+        self.assertEqual(list(arbiter.statuses()), ["plugin:look"])
+
+    def test_an_order_that_fails(self) -> None:
+        told = threading.Event()
+
+        def begun(started: Any) -> None:
+            arbiter.add_watcher("good", "sleep 1000", **{"my.option": "x"})
+            arbiter.add_watcher("bad", "sleep 1000", own="x")
+            arbiter.ask(lambda supervisor: supervisor.loop.post(told.set))
+
+        arbiter = self.make(ThreadedArbiter)
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            arbiter.start(begun)
+            self.addCleanup(arbiter.stop)
+            self.assertTrue(told.wait(TIMEOUT))
+            self.assertEqual(arbiter.get_watcher("good").status(), "stopped")
+        self.assertIn("add, given in a callback, failed: ", caught.output[0])
+        self.assertIn("unknown key 'own'", caught.output[0])
 
 
 class TestCoroutines(ArbiterCase):

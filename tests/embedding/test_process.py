@@ -76,6 +76,13 @@ class TestProcess(LeakCheckedTestCase):
         self.assertEqual(process.stop(0.05), -signal.SIGKILL)
         self.assertTrue(process.stdout.closed)
 
+    def test_output_that_goes_nowhere_reads_as_empty(self) -> None:
+        with Process("a", 1, "echo x", close_child_stdout=True) as first:
+            self.assertEqual(first.stdout.read(), b"")
+            with Process("b", 1, "echo y") as second:
+                self.assertEqual(second.stdout.read(), b"y\n")
+                self.assertEqual(sorted([second, first]), [first, second])
+
     def test_not_started_yet(self) -> None:
         process = self.process("w", 1, "sleep 1000", spawn=False, pipe_stdout=False)
         self.assertEqual((process.pid, process.status, process.poll()), (0, UNEXISTING, None))

@@ -1,4 +1,4 @@
-"""Ten small programs for Circus, run on Circus and, renamed, on our package: the same outcome."""
+"""Small programs for Circus, run on Circus and, renamed, on our package: the same outcome."""
 
 from __future__ import annotations
 
@@ -83,6 +83,12 @@ class TestPrograms(LeakCheckedTestCase):
 
     def test_a_subclass_of_the_arbiter(self) -> None:
         self.compare("subclass")
+
+    def test_a_plugin_that_uses_its_loop(self) -> None:
+        self.compare("plugin_loop")
+
+    def test_sockets_of_a_program(self) -> None:
+        self.compare("own_sockets")
 
 
 if __name__ == "__main__":

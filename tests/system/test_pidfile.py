@@ -50,11 +50,18 @@ class PidfileTest(LeakCheckedTestCase):
         pidfile.unlink()
         self.assertFalse(os.path.exists(f"{self.path}.other"))
 
+    def test_removed_by_another_object(self):
+        self.pidfile.create(os.getpid())
+        Pidfile(self.path).unlink()
+        self.assertFalse(os.path.exists(self.path))
+        self.write(b"1\n")
+        Pidfile(self.path).unlink()
+        self.assertTrue(os.path.exists(self.path))
+
     def test_without_a_name(self):
         pidfile = Pidfile(fname=None)
         self.assertEqual((pidfile.fname, pidfile.validate()), ("", None))
-        with silent():
-            pidfile.create()
+        pidfile.create()
         self.addCleanup(pidfile.unlink)
         self.assertEqual(pidfile.validate(), os.getpid())
         self.assertTrue(os.path.isfile(pidfile.fname))
