@@ -65,7 +65,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "stream": "With one `name`: which output it is.",
         "lines": "The lines, oldest first: objects with `time`, `pid` and `text`, and of several "
         "watchers `watcher`, `stream` and `wid`: see :ref:`logs`.",
-        "next": "The place to go on from, for `since`.",
+        "next": "Where to continue, for `since`.",
         "more": "Whether there are more lines than an answer has.",
         "missed": "With `since`: how many bytes after that place are no longer there; of several, "
         "of each output that has lost some.",

@@ -18,11 +18,11 @@ MOST = 100
 LONGEST_TEXT = 200
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What any call may fail with at any time, for want of files or memory; not its caller's fault."""
+"""What any call may fail with at any time, for lack of files or memory; not its caller's fault."""
 
 
 def tell_shortage(name: str, error: BaseException, place: str) -> bool:
-    """Log in a line, if that is so, that a function could not go on for want of files or memory.
+    """Log in a line, if that is so, that a function could not go on for lack of files or memory.
 
     Safe from any thread.
 

@@ -295,7 +295,7 @@ class Loop:
         except self._poll_errors as error:
             if not self._drop_closed(error) and getattr(error, "errno", None) != errno.ENOMEM:
                 raise
-            return []  # for want of memory: the next turn tries again
+            return []  # for lack of memory: the next turn tries again
         readers = self._readers
         for key, event in events:
             # A closed file polls as an error without input, a closed zmq socket as file 0.

@@ -76,7 +76,7 @@ class Worker:
     """A named thread with a mailbox. Safe from any thread.
 
     The thread starts with `start`, or with the first job. It is a daemon thread: a job that hangs
-    does not keep the program from ending. A thread that died for want of memory is replaced at the
+    does not keep the program from ending. A thread that died for lack of memory is replaced at the
     next job, which runs after those already in the mailbox.
 
     Args:
@@ -95,7 +95,7 @@ class Worker:
         self._stopped = False
 
     def start(self) -> None:
-        """Start the thread now, unless it runs, so that no job fails for want of one later.
+        """Start the thread now, unless it runs, so that no job fails for lack of one later.
 
         Raises:
             RuntimeError: The system has no thread, or no memory for one.

@@ -19,7 +19,7 @@ class ListSockets(Command):
         if leaving := reply.get("leaving"):
             titles.append("NOTE")
             rows = [[*row, ""] for row in rows]
-            rows += [[*_row(socket), "closed when nobody serves it any more"] for socket in leaving]
+            rows += [[*_row(socket), "closed once no process serves it"] for socket in leaving]
         return Table(titles, rows, numbers=(0, 3)) if rows else "no sockets"
 
     def script(self, reply: Fields) -> str:

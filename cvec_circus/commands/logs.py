@@ -33,7 +33,7 @@ _STREAM = "Which output: stdout or stderr. Without it, stdout of one watcher, bo
 _LINES = Property(
     "lines", to_integer, default=LINES, low=0, high=MOST, switch=True, doc="How many lines."
 )
-_SINCE = "The place to go on from: an answer's `next`."
+_SINCE = "Where to continue: the `next` of an answer."
 _WAIT = "With `since`: seconds to wait for a line, if there is none."
 _TIMEOUT = Property("timeout", to_seconds, default=0.0, low=0, high=LONGEST_WAIT, doc=_WAIT)
 _AGE = "Only lines that are no older, such as 30s, 10m, 1h or 1d."

@@ -18,7 +18,7 @@ from cvec_circus.commands.target import replaced
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
 
-_DRY_RUN = "Say how it would go on, and change nothing."
+_DRY_RUN = "Say what would happen, and change nothing."
 
 
 class Reload(Command):

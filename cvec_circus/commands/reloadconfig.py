@@ -14,7 +14,7 @@ ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
 PROCESSES = {"start": "is started", "stop": "is stopped", "replace": "its processes are replaced"}
 SOCKETS = {
     "open": "opened",
-    "close": "closed when nobody serves it any more",
+    "close": "closed once no process serves it",
     "change": "changed",
     "replace": "replaced",
 }

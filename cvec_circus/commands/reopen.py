@@ -7,7 +7,7 @@ from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields
 
 class Reopen(Command):
     name = "reopen"
-    doc = "Open log files anew, because they were moved away; the daemon's own too without a name."
+    doc = "Reopen log files that were moved away; without a name, the daemon's own too."
     properties = (ANY_NAMES, MATCH)
     usage = "[NAME ...]"
     mutating = True

@@ -90,7 +90,7 @@ def _by_whom(row: Fields) -> str:
     if row["cause"] == "exit" and signum > 0:
         if signum in CRASHES:
             return "a crash"
-        memory = ", or the kernel for want of memory" if signum == SIGKILL else ""
+        memory = ", or the kernel for lack of memory" if signum == SIGKILL else ""
         return f"sent by a person or a program{memory}, not by the daemon"
     if row["cause"] == "exit":
         return f"by itself, {row['why']}" if row["why"] else "by itself"

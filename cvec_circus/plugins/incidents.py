@@ -146,7 +146,7 @@ def sentence(event: Event) -> str:
     if event.get("status_lost") or not isinstance(code, int):
         end = "has ended; its exit code is unknown"
     elif event.get("oom"):
-        end = "was killed by the kernel for want of memory"
+        end = "was killed by the kernel for lack of memory"
     else:
         end = f"was killed by SIG{to_name(-code)}" if code < 0 else f"exited with {code}"
     return f"process {event.get('process_pid')} {end}"

@@ -58,7 +58,7 @@ class SocketRegistry:
         """
         folded = managed.name.lower()
         if folded in self._sockets:
-            raise exc.AlreadyExist(f"socket {managed.name} is there already")
+            raise exc.AlreadyExist(f"there is a socket {managed.name} already")
         self._sockets[folded] = managed
 
     def exchange(self, sockets: Iterable[CircusSocket]) -> None:

@@ -219,7 +219,7 @@ class Supervisor:
             self.events.send()  # deaths go out before the spawns, which take 0.5 ms each
             return self.roster.turn() or more
         except Exception:
-            # Whatever could not go on, for want of files or memory perhaps, has no deadline now.
+            # Whatever could not go on, for lack of files or memory perhaps, has no deadline now.
             self.loop.call_later(RETRY_DELAY, self._look_again)
             raise
         finally:

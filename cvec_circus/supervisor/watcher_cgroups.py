@@ -259,7 +259,7 @@ class WatcherCgroups(Cgroups):
         if others:
             del kept.unclaimed[: len(others)]
             many = "1 process" if len(others) == 1 else f"{len(others)} processes"
-            text = "%s: for want of memory, the kernel has killed %s that a process had started"
+            text = "%s: for lack of memory, the kernel has killed %s that a process had started"
             logger.warning(text, watcher.name, many)
 
     # -- the end

@@ -145,7 +145,7 @@ def _check_way(folder: str) -> None:
     above = os.path.commonpath([own_folder(), folder])
     if not os.access(os.path.join(above, "cgroup.procs"), os.W_OK):
         raise _refusal(
-            f"user {os.geteuid()} cannot move processes to {folder}, for want of the right to "
+            f"user {os.geteuid()} cannot move processes to {folder}, for lack of the right to "
             f"write {above}/cgroup.procs; write cgroup = auto, and Delegate=yes into the unit",
             errno.EACCES,
         )
@@ -167,9 +167,8 @@ def why_not(controller: str, wanted: str) -> str:
         CgroupError: See `base`.
     """
     folder = base(wanted)
-    return why_no_controller(
-        controller, folder if os.path.isdir(folder) else os.path.dirname(folder)
-    )
+    there = folder if os.path.isdir(folder) else os.path.dirname(folder)
+    return why_no_controller(controller, there)
 
 
 def why_no_controller(name: str, folder: str) -> str:
@@ -213,10 +212,8 @@ def read(folder: str, name: str) -> str:
 
 
 def write(folder: str, name: str, text: str) -> None:
-    """Write one of its files, at once: the kernel takes each write as a whole.
-
-    Lowering a limit below what is used may take a while.
-    """
+    """Write one of its files, at once: the kernel takes each write as a whole. Lowering a limit
+    below what is used may take a while."""
     fd = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, text.encode())
@@ -237,11 +234,10 @@ def pids(folder: str) -> list[int]:
 
 def kill(folder: str) -> bool:
     """Send SIGKILL to all of it at once; return False where the kernel cannot (before 5.14)."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         write(folder, "cgroup.kill", "1")
-    except FileNotFoundError:
-        return False
-    return True
+        return True
+    return False
 
 
 def remove(folder: str) -> bool:

@@ -20,7 +20,7 @@ def ended(exit_code: int | None, oom: bool = False) -> str:
     With `oom` it was the kernel that has killed it, for memory.
     """
     if oom:
-        return "was killed by the kernel for want of memory"
+        return "was killed by the kernel for lack of memory"
     if exit_code is None:
         return "ended; its exit status is not known"
     if exit_code < 0:

@@ -235,7 +235,7 @@ def judge_cgroups(folder: str, reasons: list[str]) -> Check:
     if not reason:
         return Check("cgroup", f"cgroups can be made, with limits, in {folder}")
     found, _, remedy = reason.partition("; " if "; " in reason else ": ")
-    lack = "no end for want of memory is told apart from any SIGKILL, and nothing can be limited"
+    lack = "an out-of-memory kill looks like any other SIGKILL, and nothing can be limited"
     if folder:
         lack = "that cannot be limited"
     return Check("cgroup", found, f"{lack} for each watcher", remedy or "another kernel")

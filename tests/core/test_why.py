@@ -60,7 +60,7 @@ class TestUp(WhyCase):
         self.assert_why(
             watcher,
             "web is in backoff: slot 1 has died once within 1 s: process 100 was killed by the "
-            "kernel for want of memory; next start in 5.0 s",
+            "kernel for lack of memory; next start in 5.0 s",
         )
         (death,) = self.explain(watcher)["deaths"]
         self.assertEqual((death["oom"], death["exit_code"]), (True, -9))

@@ -84,7 +84,7 @@ class TestWhy(CtlCase):
                 "before_signal said no: process 5 does not get SIGHUP",
                 "last deaths (4), the latest first:",
                 "    3 s ago: process 9 (slot 1) ended after 2 h 1 m: SIGKILL, sent by a person or "
-                "a program, or the kernel for want of memory, not by the daemon",
+                "a program, or the kernel for lack of memory, not by the daemon",
                 "    1 m ago: process 8 (slot 1) ended after 0.25 s: SIGSEGV, a crash, never ready",
                 "        | a",
                 "        | b",

@@ -41,7 +41,7 @@ class TestSockets(ArbiterCase):
         one = CircusSocket(name="web", host="127.0.0.1", port=0)
         arbiter = self.make(sockets=[one, {"name": "WEB", "host": "127.0.0.1", "port": 0}])
         for _ in range(2):
-            with self.assertRaisesRegex(exc.AlreadyExist, "socket WEB is there already"):
+            with self.assertRaisesRegex(exc.AlreadyExist, "there is a socket WEB already"):
                 arbiter.start()
             self.assertEqual((arbiter.running, one.fileno()), (False, -1))
 

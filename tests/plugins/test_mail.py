@@ -114,7 +114,7 @@ class TestMessages(MailCase):
         self.assertEqual(self.subjects(3)[2], said)
         killed = {"process_pid": 7, "exit_code": -9, "cause": "exit", "oom": True}
         self.daemon.publish("g", "reap", **killed)
-        said = "g: process 7 was killed by the kernel for want of memory"
+        said = "g: process 7 was killed by the kernel for lack of memory"
         self.assertEqual(self.subjects(4)[3], said)
         self.daemon.publish("h", "backoff", cause="live", wid=2, deaths=3, delay=1.5)
         said = "h: flapping: slot 2 was not alive 3 times in a row; next start in 1.5 s"

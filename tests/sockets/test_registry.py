@@ -39,7 +39,7 @@ class SocketRegistryTest(LeakCheckedTestCase):
 
     def test_a_name_stands_once_in_whatever_case(self):
         self.registry.add(local("web"))
-        with self.assertRaisesRegex(exc.AlreadyExist, "^socket WEB is there already$"):
+        with self.assertRaisesRegex(exc.AlreadyExist, "^there is a socket WEB already$"):
             self.registry.add(local("WEB"))
 
     def test_none_is_bound_when_one_cannot_be(self):

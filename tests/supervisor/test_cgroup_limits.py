@@ -203,7 +203,7 @@ class TestMemory(CgroupCase):
             other = daemon.wire.events.next("watcher.other.reap")
             self.assertNotIn("oom", other)
         daemon.order("stop", name="w")
-        text = "was killed by the kernel for want of memory"
+        text = "was killed by the kernel for lack of memory"
         deaths = daemon.call("why", name="w")["deaths"]
         killed = [death["oom"] for death in deaths if death["cause"] == "exit"]
         self.assertEqual({*killed}, {True})
@@ -217,7 +217,7 @@ class TestMemory(CgroupCase):
             f"[watcher:w]\ncmd = sh -c '{HUNGRY} & sleep 7785'\nmemory_limit = 32M\n"
             "copy_env = True\n"
         )
-        daemon.log.containing("w: for want of memory, the kernel has killed 1 process that a proc")
+        daemon.log.containing("w: for lack of memory, the kernel has killed 1 process that a proc")
         daemon.call("quit")
         daemon.ended()
 

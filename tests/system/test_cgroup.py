@@ -79,7 +79,7 @@ class TestPlaces(unittest.TestCase):
         with own, mock.patch.object(mounts, "read", return_value=table):
             self.assertEqual(cgroup.why_none(f"{here}/a"), "")  # root may
             with mock.patch.object(os, "geteuid", return_value=1000):
-                said = f"user 1000 cannot move processes to {here}/a, for want of the right to"
+                said = f"user 1000 cannot move processes to {here}/a, for lack of the right to"
                 self.assertIn(f"{said} write {here}/cgroup.procs", cgroup.why_none(f"{here}/a"))
                 (here / "cgroup.procs").touch()
                 self.assertEqual(cgroup.why_none(f"{here}/a"), "")
