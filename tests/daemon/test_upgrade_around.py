@@ -140,6 +140,34 @@ class TestOrders(UpgradeCase):
         daemon.wire.events.wait("watcher.a.reload", 1)
         self.assertTrue(gone(*pids))
 
+    def test_what_has_ended_and_what_has_not_begun(self) -> None:
+        text = (
+            "[watcher:bad]\ncmd = sh -c 'echo dying; exit 3'\nrespawn = False\nlog_history = 64k\n"
+            "[watcher:loop]\ncmd = sh -c 'exit 4'\nmin_uptime = 60\n"
+            "[watcher:web]\ncmd = sleep 100\non_demand = True\nuse_sockets = True\n"
+            "[socket:web]\nhost = 127.0.0.1\nport = 0\n"
+        )
+        daemon = self.daemon(text.replace("sleep 100", "sleep 100 $(circus.sockets.web)"))
+        daemon.wire.events.wait("watcher.bad.stop", 1)
+        daemon.wire.events.wait("watcher.loop.backoff", 1)  # in a second or more
+
+        def told(name: str) -> tuple[object, ...]:
+            reply = daemon.call("why", name=name)
+            deaths = [{**death, "age": 0} for death in reply["deaths"]]
+            return reply["phase"], deaths, reply["sentence"][:20]
+
+        before = {name: told(name) for name in ("bad", "web")}
+        count = len(daemon.call("why", name="loop")["deaths"])
+        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.assertEqual({name: told(name) for name in before}, before)
+        self.assertGreaterEqual(len(daemon.call("why", name="loop")["deaths"]), count)
+        again = daemon.wire.events.wait("watcher.loop.backoff", 2)
+        self.assertGreater(again[1]["deaths"], again[0]["deaths"])
+        [row] = daemon.call("listsockets")["sockets"]
+        with socket.create_connection((row["host"], row["port"])):
+            daemon.wire.events.wait("watcher.web.spawn", 1)
+        self.assertEqual(daemon.wire.events.of("watcher.bad.spawn", cause="exit"), [])
+
     def test_a_rollout_proves_anew(self) -> None:
         text = (
             "[watcher:a]\ncmd = sh -c 'read go <{DIR}/fifo; echo up; exec sleep 100'\n"
