@@ -110,6 +110,7 @@ class ManagedProcess:
     unkillable: bool  # it is still there long after SIGKILL
     cleared: bool  # its before_spawn has said yes
     checked: bool  # it has checks of `ready`
+    has_watchdog: bool  # it was told at its start to say WATCHDOG=1
     proved: bool  # it has been ready once
     unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
     well_for: float  # seconds for which its checks of `live` had held before they failed
@@ -126,7 +127,7 @@ class ManagedProcess:
         self.signalled = Sent()
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
-        self.checked = self.proved = False
+        self.checked = self.has_watchdog = self.proved = False
         self.unready = self.refusal = ""
         self.cause = NONE
         self.spawned_at = self.started = self.well_for = 0.0

@@ -15,6 +15,7 @@ from __future__ import annotations
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.rollout import Roller
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import wants_watchdog
 from cvec_circus.wire.cause import LIVE, READY
 from cvec_circus.wire.outcome import lasting
 
@@ -25,7 +26,7 @@ class Prover(Roller):
     def begin_proof(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Begin to judge a process that was spawned just now."""
         options = watcher.options
-        process.checked = bool(options.ready)
+        process.checked, process.has_watchdog = bool(options.ready), wants_watchdog(options.live)
         if process.checked:
             watcher.places.due(process, Purpose.READY_BY, self.now() + options.ready_timeout)
             self.watch(watcher, process)

@@ -61,6 +61,7 @@ class Row(NamedTuple):
     checked: bool
     proved: bool
     stopping: tuple[list[str], float] | None  # why it was asked to end, and when SIGKILL is due
+    has_watchdog: bool = False
 
 
 class Written(NamedTuple):
@@ -132,6 +133,7 @@ def _slot(name: str, row: Row, generation: int) -> State:
         "started": row.started,
         "cleared": True,
         "checked": row.checked,
+        "has_watchdog": row.has_watchdog,
         "proved": row.proved,
     }
     if row.stopping is not None:

@@ -238,6 +238,11 @@ def prove_nothing(checks: Mapping[str, Check]) -> bool:
     return bool(checks) and all(check.is_shared for check in checks.values())
 
 
+def wants_watchdog(live: Mapping[str, Check]) -> bool:
+    """Tell whether a process is to say WATCHDOG=1 by these checks of `live`."""
+    return any(check.kind == "notify" for check in live.values())
+
+
 def shown_checks(checks: Mapping[str, Check]) -> dict[str, str]:
     """Return checks as the wire shows them."""
     return {name: str(check) for name, check in checks.items()}

@@ -19,6 +19,7 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher
 from cvec_circus.core.state import taken
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import wants_watchdog
 from cvec_circus.options.generation import written
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import needs_fresh
@@ -212,12 +213,12 @@ class LedgerBookkeeper(Bookkeeper):
         if about is None or watcher.kind.is_helper:
             return
         inode, start_time, pipes = about
-        key, is_checked = f"{SLOT} {watcher.place} {process.wid}", bool(watcher.options.ready)
+        key, asked = f"{SLOT} {watcher.place} {process.wid}", asked_of(watcher.options)
         self._ledger.put(
             key,
             f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
             f'"{self._digest(watcher)}",{process.spawned_at!r},{process.started!r},'
-            f"{_dumped(process.spawn_cause)},{is_checked:d},"
+            f"{_dumped(process.spawn_cause)},{asked:d},"
             f"[{pipes.get('stdout', 0)},{pipes.get('stderr', 0)}]]]\n",
         )
 
@@ -345,6 +346,12 @@ class LedgerBookkeeper(Bookkeeper):
         if kept is None or kept[0] is not options:
             kept = self._digests[watcher] = options, digest(options)
         return kept[1]
+
+
+def asked_of(options: WatcherOptions) -> int:
+    """Return what is expected of a process from its start on, in bits: that it becomes ready, that
+    it says WATCHDOG=1."""
+    return bool(options.ready) + 2 * bool(options.live and wants_watchdog(options.live))
 
 
 def digest(options: WatcherOptions) -> str:

@@ -18,7 +18,7 @@ from cvec_circus import logger
 from cvec_circus.core.facts import Extended, Probed
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.checks import NETWORK_KINDS, Check
+from cvec_circus.options.checks import NETWORK_KINDS, Check, wants_watchdog
 from cvec_circus.probes.connection import Result
 from cvec_circus.probes.notify import microseconds, one_line, variables
 from cvec_circus.probes.prober import Prober
@@ -80,7 +80,7 @@ class Checking:
 
     def _given(self, watched: Watched, theirs: ExitStack) -> Given:
         watcher, env, places = watched.watcher, {}, {}
-        live = any(one.kind == "notify" for one in watcher.options.live.values())
+        live = wants_watchdog(watcher.options.live)
         if live or watched.of_kind("notify"):
             watched.inbox = self.notices.open(watcher, watched.process)
             watched.has_watchdog = live
@@ -132,10 +132,10 @@ class Checking:
         given for `fd:N` is gone, so a check of that cannot hold any more."""
         checks = watcher.options.ready if process.checked and not process.proved else {}
         watched = Watched(watcher, process, checks, self._now())
-        live = watcher.options.live.values()
-        if watched.of_kind("notify") or any(one.kind == "notify" for one in live):
+        if watched.of_kind("notify") or wants_watchdog(watcher.options.live):
             try:
                 watched.inbox = self.notices.open(watcher, process)
+                watched.has_watchdog = process.has_watchdog
             except (OSError, ValueError) as error:
                 said = "%s: slot %d (pid %d) cannot be heard on NOTIFY_SOCKET: %s"
                 logger.warning(said, watcher.name, process.wid, process.pid, error)

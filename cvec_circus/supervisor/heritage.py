@@ -17,7 +17,7 @@ from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.survival import Adoption
 from cvec_circus.supervisor import bookkeeper, ledger
-from cvec_circus.supervisor.bookkeeper import digest
+from cvec_circus.supervisor.bookkeeper import asked_of, digest
 from cvec_circus.supervisor.ledger import Entries, Head, LedgerError
 from cvec_circus.system import files, pidfd, proctable
 from cvec_circus.system.launch import MARK
@@ -186,7 +186,7 @@ class Heritage:
         kinds = self._by_place.get(place, {})
         deaths = sorted(kinds.get(bookkeeper.DEATH, {}).values())
         options = options_of(record)
-        now = digest(options), bool(options.ready)
+        now = digest(options), asked_of(options)
         rows = [
             _row(wid, about, kinds, record, *now)
             for wid, about in sorted(kinds.get(bookkeeper.SLOT, {}).items())
@@ -233,9 +233,10 @@ def _row(
     kinds: dict[str, Any],
     record: dict[str, Any],
     own: str,
-    has_checks: bool,
+    asked_now: int,
 ) -> Row:
     pid, _, _, generation, started_with, spawned_at, started, cause, checked, _ = about
+    asked = asked_now if checked is None else int(checked)
     stopped, *stopping = kinds.get(bookkeeper.STOPPING, {}).get(wid, [0])
     return Row(
         wid,
@@ -245,9 +246,10 @@ def _row(
         spawned_at,
         started,
         cause,
-        has_checks if checked is None else bool(checked),
+        bool(asked & 1),
         kinds.get(bookkeeper.PROVED, {}).get(wid) == pid,
         (stopping[0], stopping[1]) if stopped == pid else None,
+        bool(asked & 2),
     )
 
 

@@ -11,6 +11,7 @@ from cvec_circus.base.readers import Readers
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import wants_watchdog
 from cvec_circus.stream.search import Sought
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.reaper import Reaper
@@ -74,7 +75,7 @@ class ProbeDesk:
             ValueError: The user of the process was not found.
         """
         options = watcher.options
-        if options.ready or any(one.kind == "notify" for one in options.live.values()):
+        if options.ready or (options.live and wants_watchdog(options.live)):
             prepared: AbstractContextManager[Given] = self._checking.prepare(watcher, process)
             return prepared
         return NOTHING

@@ -197,6 +197,18 @@ ready.z = log:it is there
         self.assertEqual(daemon.wire.pids("ping"), [pid])
         self.assertEqual(daemon.wire.events.of("watcher.ping.ready"), [], "it was told")
 
+    def test_one_that_hangs_by_then_is_found(self) -> None:
+        text = self.TEXT.partition("[watcher:log]")[0] + "live_failures = 2\n"
+        daemon = self.daemon(text)
+        daemon.wire.events.wait("watcher.ping.ready", 1)
+        (pid,) = daemon.wire.pids("ping")
+        daemon.kill()
+        os.kill(pid, signal.SIGSTOP)
+        daemon.again()
+        (killed,) = daemon.wire.events.wait("watcher.ping.kill", 1)
+        self.assertEqual((killed["process_pid"], killed["cause"]), (pid, "live"))
+        self.assertIn("no WATCHDOG=1 for 1 s", killed["why"])
+
 
 class TestOrders(SurvivalCase):
     """What was ordered while the daemon ran, and what the file says now."""
