@@ -17,12 +17,6 @@ long = unittest.skipUnless(IS_COMPLETE, "it takes long; python -m tests.cases ru
 
 as_root = unittest.skipUnless(os.geteuid() == 0, "it takes root")
 
-AS_NOBODY = (
-    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-    # It may read everything, since this Python may be in a folder of root's.
-    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
-)
-
 PATIENCE = 30.0
 
 

@@ -9,8 +9,9 @@ import unittest
 from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
-from tests.cases.case import AS_NOBODY, PATIENCE, Case, as_root, long, sh
+from tests.cases.case import PATIENCE, Case, as_root, long, sh
 from tests.faults.container import Container, refusal
+from tests.support.children import as_user
 from tests.support.daemon import alive, gone, marked
 from tests.support.eventually import eventually
 
@@ -81,7 +82,7 @@ class TestEnding(Case):
             self,
             f"[watcher:w]\ncmd = {STUBBORN}\ngraceful_timeout = 0.5\n",
             setup="mount -o remount,hidepid=1 /proc",
-            become=shlex.join(AS_NOBODY),
+            become=shlex.join(as_user(65534)),
             prepare=lambda folder: folder.chmod(0o777),
         )
         self.running(daemon, "sleep 7773")

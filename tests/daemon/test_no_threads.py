@@ -10,13 +10,14 @@ import subprocess
 import unittest
 from typing import Any
 
+from tests.support.children import as_user
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.hurry import hurried
 
 UID = 64987
 """Nobody else's, so that only the daemon's own threads count."""
 
-AS_USER = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+AS_USER = as_user(UID)
 UNLOOKED = hurried({"supervisor.own_files.DELAY": 1000.0})
 """The thread for the configuration looks after files of endpoints: it is not to be there yet."""
 

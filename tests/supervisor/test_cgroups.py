@@ -13,6 +13,7 @@ from unittest import mock
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.system import cgroup
 from tests.support import cgroups
+from tests.support.children import as_user
 from tests.support.daemon import Daemon, DaemonCase, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
@@ -41,9 +42,7 @@ exec sleep 7785
 
 NOBODY = 65534
 
-# It may read everything, since this Python may be in a folder of root's.
-READS = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *READS)
+AS_NOBODY = as_user(NOBODY)
 
 
 def prepare(folder: Path) -> None:

@@ -21,6 +21,15 @@ def command(name: str, *args: object) -> list[str]:
     return [sys.executable, "-I", str(FOLDER / f"{name}.py"), *map(str, args)]
 
 
+def as_user(uid: int) -> list[str]:
+    """Make the argv in front of a program's by which it runs as a user, and may do no more.
+
+    It may read everything, though, since this Python may be in a folder of root's.
+    """
+    ids = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    return [*ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+
+
 class Lines:
     """The lines that come out of a file descriptor. Owned by the test."""
 
