@@ -20,11 +20,13 @@ SHARE = 20
 OLD = 1.0
 """Seconds after which no look waits for a mark any longer."""
 
-WALKS = 1.0
-"""Seconds after the end of a leader that was adopted in which each look is a walk as well."""
-
 DEFERRED_DELAY = 1.0
 """Seconds until a zombie is looked at again that a hook might be waiting for."""
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+AT_ONCE = 256
+"""Environments that a search reads before it leaves their reader to others for a moment."""
 
 Done = Callable[[], object]
 
@@ -98,7 +100,8 @@ class Adoption(Finder):
     when it is known where it comes from, else while no hook or stream code runs that might wait
     for it.
 
-    What an adopted leader leaves becomes a child of process 1, and is found by a walk of /proc.
+    What an adopted leader leaves becomes a child of process 1, and is found by a walk of /proc, a
+    moment later: no stop waits for that.
 
     Args:
         runs_user_code: Whether a hook or a stream class is running at this moment.
@@ -117,7 +120,7 @@ class Adoption(Finder):
         super().__init__(loop, walker, families, outsiders)
         self._runs_user_code = runs_user_code
         self._search = Search(loop, walker, families, outsiders)
-        self._searches_until = float("-inf")
+        self._search.since = float("inf")
         self._members: dict[int, int] = {}  # group by pid, of those in the group of a leader
         self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []
@@ -132,8 +135,9 @@ class Adoption(Finder):
     def search_too(self, family: Family) -> None:
         """See `Finder.search_too`."""
         if not family.is_child:
-            self._searches_until = self._loop.clock.monotonic() + WALKS
-            self.soon()
+            began = (family.process.spawned_at - 1.0) * TICKS  # or later, where it was suspended
+            self._search.since = min(self._search.since, began)
+            self._search.soon()
 
     def look(self, done: Done) -> None:
         """See `Finder.look`. Without a new orphan, `done` is called before it returns.
@@ -146,8 +150,6 @@ class Adoption(Finder):
             self._postponed.append(done)
             self._look_in(0.0)
             return
-        if began < self._searches_until:
-            done = partial(self._search.look, done)
         if not self._is_fresh:
             self.sweep()
             self._pause(began)
@@ -240,6 +242,9 @@ class Search(Finder):
     """
 
     delay = 0.1
+    since = 0.0
+    """When the oldest began that may be found: clock ticks since boot, as in the process table."""
+
     _unmarked: frozenset[tuple[int, int]] = frozenset()
 
     def look(self, done: Done) -> None:
@@ -257,21 +262,24 @@ class Search(Finder):
                 continue
             if row.session in leaders:
                 self._outsiders.take(Found.of(row.pid, row))
-            elif (row.start_time, row.pid) not in self._unmarked:
+            elif row.start_time >= self.since and (row.start_time, row.pid) not in self._unmarked:
                 unknown.append(row.pid)
         # What has no mark never gets one: it is inherited, and we alone give it.
         self._unmarked &= {(row.start_time, row.pid) for row in table.rows}
-        if unknown:
-            self._walker.read(unknown, partial(self._read, done))
+        self._read(unknown, done)
+
+    def _read(self, pids: list[int], done: Done) -> None:
+        if pids:
+            self._walker.read(pids[:AT_ONCE], partial(self._take, pids[AT_ONCE:], done))
         else:
             done()
 
-    def _read(self, done: Done, found: list[Found]) -> None:
+    def _take(self, rest: list[int], done: Done, found: list[Found]) -> None:
         self._unmarked |= {(one.start_time, one.pid) for one in found if one.mark is None}
         for one in found:
             if one.mark is not None:
                 self._outsiders.take(one)
-        done()
+        self._read(rest, done)
 
 
 def become_subreaper() -> bool:

@@ -46,6 +46,8 @@ class Hostile(Fuzz):
             message = super().message()
         if isinstance(message, dict):
             properties = message.get("properties")
+            if isinstance(properties, dict):
+                properties.pop("nostop", None)  # what it leaves has nobody to end it
             if isinstance(properties, dict) and properties.get("waiting"):
                 properties["timeout"] = 0.05  # so that its answer comes in this run
             if message.get("command") == "wait" and isinstance(properties, dict):
