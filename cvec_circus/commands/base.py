@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+import cvec_circus  # its logger is made on first use
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,
@@ -25,6 +26,7 @@ from cvec_circus.compat.command import MessageMaker
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.wire.orders import Configure
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
@@ -216,8 +218,6 @@ class Call(NamedTuple):
 
     def as_one(self, each: Sequence[Order]) -> Order:
         """Make one order of orders to one watcher each."""
-        from cvec_circus.wire.orders import Configure
-
         return each[0] if len(each) == 1 else Configure(each, (), self.cause)
 
 
@@ -295,10 +295,8 @@ class Command(MessageMaker):
             if props.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")
         if unknown:
-            said = ", ".join(unknown[:MOST_NAMED])
-            from cvec_circus import logger
-
-            logger.warning("%s %s: ignored unknown properties: %s", self.name, props["name"], said)
+            ignored = self.name, props["name"], ", ".join(unknown[:MOST_NAMED])
+            cvec_circus.logger.warning("%s %s: ignored unknown properties: %s", *ignored)
         return typed
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:

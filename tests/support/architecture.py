@@ -87,7 +87,7 @@ NAMES: dict[str, frozenset[str]] = {
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "base.overrides": "inspect",  # takes 5 ms, and the command line defines no such class
-    "commands.base": None,  # what only the daemon, or a program for Circus, needs
+    "commands.base": "cvec_circus.compat",
     "commands.restart": "cvec_circus.compat",  # only a program for Circus asks
     "compat.members": "cvec_circus.compat",
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
