@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    logger: Logger
 
 __version__ = "0.1.0"
 
@@ -11,9 +15,6 @@ version_info = (0, 1, 0)
 
 stands_for = ""
 """The version of Circus that the module `circus` stands for, where that is ours; else ""."""
-
-logger = logging.getLogger("cvec_circus")
-logger.addHandler(logging.NullHandler())
 
 
 def get_arbiter(
@@ -42,7 +43,15 @@ def version_text(program: str = "") -> str:
 
 
 def __getattr__(name: str) -> Any:
-    """Find the one name of Circus that is gone from here, and what `import *` takes."""
+    """Find the logger on first use, since a client that logs nothing does without the module, which
+    takes 4 ms to load; the one name of Circus that is gone from here, and what `import *` takes.
+    """
+    if name == "logger":
+        import logging
+
+        made = globals()["logger"] = logging.getLogger("cvec_circus")
+        made.addHandler(logging.NullHandler())
+        return made
     if name not in ("__all__", "ArbiterHandler"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from cvec_circus.compat.paths import find

@@ -1,7 +1,7 @@
 """`CircusConsumer` for programs."""
 
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.consumer import CircusConsumer
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_SUB
 from cvec_circus.compat.paths import finder, others
 
 __all__ = ["DEFAULT_ENDPOINT_SUB", "CircusConsumer"]

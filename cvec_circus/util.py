@@ -3,7 +3,7 @@
 import logging
 import os
 
-from cvec_circus.client.connect import (
+from cvec_circus.client.endpoints import (
     DEFAULT_ENDPOINT_DEALER,
     DEFAULT_ENDPOINT_STATS,
     DEFAULT_ENDPOINT_SUB,

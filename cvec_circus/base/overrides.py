@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import warnings
 from collections.abc import Iterable
@@ -54,6 +53,8 @@ def warn_of_idle_tornado() -> None:
 
 def require_plain(name: str, fn: T) -> T:
     """Return a function that is none of coroutines, or None, as it is; raises TypeError."""
+    import inspect
+
     if inspect.iscoroutinefunction(fn):
         text = f"{name}: {getattr(fn, '__qualname__', fn)} is a coroutine function, which no loop"
         raise TypeError(f"{text} awaits here; give a plain function")

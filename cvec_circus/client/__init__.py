@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cvec_circus.client.client import CALL_TIMEOUT as CALL_TIMEOUT
-from cvec_circus.client.client import TIMED_OUT as TIMED_OUT
-from cvec_circus.client.client import CircusClient as CircusClient
-from cvec_circus.client.client import Client as Client
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER as DEFAULT_ENDPOINT_DEALER
+from cvec_circus.client.calls import CALL_TIMEOUT as CALL_TIMEOUT
+from cvec_circus.client.calls import TIMED_OUT as TIMED_OUT
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER as DEFAULT_ENDPOINT_DEALER
+
+if TYPE_CHECKING:
+    from cvec_circus.client.client import CircusClient as CircusClient
+    from cvec_circus.client.client import Client as Client
 
 
 def __getattr__(name: str) -> Any:
-    """Find what programs for Circus import from here, on first use."""
+    """Find the clients, which load libzmq, and what programs for Circus import from here."""
+    if name in ("CircusClient", "Client"):
+        from cvec_circus.client.client import CircusClient, Client
+
+        globals().update(CircusClient=CircusClient, Client=Client)
+        return globals()[name]
     from cvec_circus.compat.paths import find
 
     return find(__name__, name)

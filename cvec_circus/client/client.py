@@ -12,25 +12,16 @@ import zmq
 from cvec_circus import exc
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 from cvec_circus.base.home import Home
-from cvec_circus.client.connect import (
-    DEFAULT_ENDPOINT_DEALER,
-    LINGER,
-    end_context,
-    open_dealer,
-)
+from cvec_circus.client.calls import CALL_TIMEOUT, TIMED_OUT, frame, reply_of
+from cvec_circus.client.connect import LINGER, end_context, open_dealer
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER
 from cvec_circus.compat.members import Members
 from cvec_circus.wire import messages
-
-TIMED_OUT = "Timed out."
-"""The text of a call's error that programs compare with."""
 
 INSTEAD = "make a client after the fork"
 
 MOST_UPGRADES = 100
 """For so many upgrades of the daemon a question is asked again."""
-
-CALL_TIMEOUT = 5.0
-"""Seconds that a call waits for its reply by default."""
 
 
 class Client:
@@ -166,11 +157,11 @@ class Client:
     @contextmanager
     def _sent(self, message: Mapping[str, Any]) -> Iterator[zmq.Socket[bytes]]:
         """Send a message on an idle socket, and keep the socket unless something is raised."""
-        frame = _frame({"actor": self.name, **message} if self.name else message)
+        content = frame({"actor": self.name, **message} if self.name else message)
         dealer = self._take()
         clean = False
         try:
-            dealer.send(frame, zmq.NOBLOCK)
+            dealer.send(content, zmq.NOBLOCK)
             yield dealer
             clean = True
         except zmq.ZMQError as error:
@@ -207,7 +198,7 @@ class Client:
         run: object = None
         while True:
             ping = messages.call("ping")
-            dealer.send(_frame(ping), zmq.NOBLOCK)
+            dealer.send(frame(ping), zmq.NOBLOCK)
             deadline = SYSTEM.monotonic() + self.timeout
             reply = _receive(dealer, {call_id, ping["id"]}, deadline)
             if reply is None or reply["id"] == call_id:
@@ -315,18 +306,6 @@ class CircusClient(Members):
         self.stop()
 
 
-def _frame(message: Mapping[str, Any]) -> bytes:
-    """Encode a message, and refuse what the daemon would refuse."""
-    try:
-        frame = messages.encode(message)
-        if len(frame) > messages.MAX_FRAME:
-            raise ValueError(f"{len(frame)} bytes are more than {messages.MAX_FRAME}")
-        messages.decode(frame)  # what cannot be read has no id, so its refusal meets no call
-    except (ValueError, TypeError, RecursionError, exc.MessageError) as error:
-        raise exc.CallError(f"This cannot be sent: {error}.") from None
-    return frame
-
-
 def _receive(dealer: zmq.Socket[bytes], ids: set[str], deadline: float) -> dict[str, Any] | None:
     """Wait for the reply to one of several requests, and drop the others.
 
@@ -334,10 +313,7 @@ def _receive(dealer: zmq.Socket[bytes], ids: set[str], deadline: float) -> dict[
         The reply; None when there was none until the monotonic instant `deadline`.
     """
     while dealer.poll(poll_milliseconds(deadline - SYSTEM.monotonic())):
-        try:
-            reply = messages.decode(dealer.recv_multipart()[-1])
-        except exc.MessageError as error:
-            raise exc.CallError(f"The reply cannot be read: {error}.") from None
+        reply = reply_of(dealer.recv_multipart()[-1])
         if reply.get("id") in ids:
             return reply
     return None

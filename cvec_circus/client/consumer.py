@@ -9,7 +9,8 @@ import zmq
 
 from cvec_circus.base.home import Home
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_SUB, connect, open_subscriber
+from cvec_circus.client.connect import connect, open_subscriber
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.compat.members import Members
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Callable, NoReturn, TypeVar
 
 from cvec_circus import exc
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
 from cvec_circus.options.kinds import to_seconds
 
 LEVELS = ("debug", "info", "warning", "error", "critical")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from cvec_circus import logger
+import cvec_circus  # its logger is made on first use
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,
@@ -295,8 +295,8 @@ class Command(MessageMaker):
             if props.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")
         if unknown:
-            said = ", ".join(unknown[:MOST_NAMED])
-            logger.warning("%s %s: ignored unknown properties: %s", self.name, props["name"], said)
+            ignored = self.name, props["name"], ", ".join(unknown[:MOST_NAMED])
+            cvec_circus.logger.warning("%s %s: ignored unknown properties: %s", *ignored)
         return typed
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:

@@ -145,7 +145,7 @@ class Dependency(NamedTuple):
             return False
         if need == "started":
             return bool(watcher.is_up) or watcher.has_completed
-        failed = watcher.failed_exits or watcher.reason
+        failed = watcher.places.failed_exits or watcher.reason
         has_done = bool(watcher.has_completed) and (need == "completed" or not failed)
         if need == "ready":  # what has done its work was ready, however short it took
             return bool(watcher.is_ready and watcher.is_told_ready) or has_done  # its event first

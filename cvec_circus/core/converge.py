@@ -327,7 +327,7 @@ class Steps(Scheduler):
 
 def failure(watcher: Watcher) -> str:
     """Say how the processes of a watcher have failed that are not replaced, "" if none has."""
-    failed, death = watcher.failed_exits, watcher.places.last_death
+    failed, death = watcher.places.failed_exits, watcher.places.last_death
     if failed == 1 and death is not None and death.exit_code != 0:
         return f"process {death.pid} {ended(death.exit_code, death.oom)}"
     return f"{counted(failed, 'process')} ended with a code other than 0" if failed else ""

@@ -50,7 +50,7 @@ def end_of(watcher: Watcher, before: Life) -> Ended | None:
         if death.life == watcher.lives and death.cause in OWN_ENDS and not death.failure
     ]
     failed = [death for death in own if death.exit_code != 0]
-    code = FAILED if watcher.reason or watcher.failed_exits else 0
+    code = FAILED if watcher.reason or watcher.places.failed_exits else 0
     why = watcher.reason or watcher.goal.cause.why or "done"
     if failed:
         death = failed[-1]

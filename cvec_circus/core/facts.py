@@ -149,16 +149,12 @@ class Recorder(Spawner):
             _remember_output(watcher, fact)
         elif isinstance(fact, Strayed):
             watcher.strays = fact.strays
-        elif isinstance(fact, Emptied):
-            self._emptied(fact)
+        elif isinstance(fact, Emptied) and fact.process.state is ProcessState.LEFTOVER:
+            self.let_go(watcher, fact.process)
         elif isinstance(fact, Connected):
             _connected(watcher)
         elif isinstance(fact, (Rescheduled, Missed)) and watcher.run is not None:
             self._reschedule(fact)
-
-    def _emptied(self, fact: Emptied) -> None:
-        if fact.process.state is ProcessState.LEFTOVER:
-            self.let_go(fact.watcher, fact.process)
 
     def _reschedule(self, fact: Rescheduled | Missed) -> None:
         if isinstance(fact, Missed):

@@ -39,7 +39,7 @@ def phase(watcher: Any) -> str:
     if watcher.reason:
         return "failed"
     if watcher.has_completed:
-        return "failed" if watcher.failed_exits else "completed"
+        return "failed" if watcher.places.failed_exits else "completed"
     return "stopped"
 
 

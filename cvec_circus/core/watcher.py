@@ -165,11 +165,6 @@ class Watcher:
         return self.is_gone and self.goal.word == THE_END
 
     @property
-    def failed_exits(self) -> int:
-        """How many processes of its last life have ended by themselves with a code other than 0."""
-        return self.places.failed_exits
-
-    @property
     def replaced(self) -> int:
         """How many processes the rollout has replaced by such that are proved."""
         if self.rollout is None:

@@ -200,8 +200,7 @@ class Watchers:
             return
         name, cause = fold(watcher.name), PART_OF._replace(actor=watcher.goal.cause.actor)
         for part in self._parts:
-            wants = part.is_running and part.wants_to_run
-            if wants and name in map(fold, part.options.part_of):
+            if part.is_running and part.wants_to_run and name in map(fold, part.options.part_of):
                 why = f"it is part of {watcher.name}"
                 part.goal = part.goal._replace(cycle=True, cause=cause._replace(why=why))
                 self.touch(part)

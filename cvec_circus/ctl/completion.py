@@ -13,7 +13,7 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.client import Client
-from cvec_circus.client.connect import endpoint_from
+from cvec_circus.client.endpoints import endpoint_from
 from cvec_circus.commands import table
 from cvec_circus.commands.base import Command
 from cvec_circus.commands.kinds import SIGNALS

@@ -18,7 +18,7 @@ from typing import Any
 from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import CALL_TIMEOUT, Client
-from cvec_circus.client.connect import reachable
+from cvec_circus.client.endpoints import reachable
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.commands.events import event_line

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Callable
 
 from cvec_circus import exc
-from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
-from cvec_circus.client.connect import absence, endpoint_from
+from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT
+from cvec_circus.client.direct import exchange
+from cvec_circus.client.endpoints import absence, endpoint_from
 from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, parse
 from cvec_circus.ctl.output import complain, show, show_error
@@ -154,6 +155,7 @@ def is_sure(endpoint: str, line: Line) -> bool:
     assert command is not None
     if YES not in command.local or YES.prop in options.local or not has_person(options):
         return True
+    from cvec_circus.client import Client
     from cvec_circus.ctl.asking import NOT_DONE, is_agreed
 
     with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT, name=PROG) as client:
@@ -220,8 +222,15 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
         if timeout is not None:
             properties = {**properties, "timeout": timeout}
             limit = timeout + GRACE
+    message = messages.call(command.name, properties)
+    if limit is not None:
+        reply = exchange(endpoint, {"actor": PROG, **message}, limit)
+        if reply is not None:
+            return reply
+    from cvec_circus.client import Client
+
     with Client(endpoint, name=PROG) as client:
-        return client.exchange(messages.call(command.name, properties), limit)
+        return client.exchange(message, limit)
 
 
 def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:

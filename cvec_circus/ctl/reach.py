@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from cvec_circus.client.connect import ENDPOINT_VARIABLES, endpoint_from, knock
+from cvec_circus.client.endpoints import ENDPOINT_VARIABLES, endpoint_from, knock
 from cvec_circus.ctl.completion import Candidates
 from cvec_circus.exc import ERROR
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to

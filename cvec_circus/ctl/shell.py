@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Callable
 
 from cvec_circus import __version__, exc
-from cvec_circus.client.connect import endpoint_from
+from cvec_circus.client.endpoints import endpoint_from
 from cvec_circus.commands import table
 from cvec_circus.ctl.arguments import COMMON, PROG, WITH_VALUE, Line, parse
 from cvec_circus.ctl.completion import Candidates, values_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cvec_circus import exc, version_text
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.program import LEVELS, Parser, assigned
 from cvec_circus.runtime.catalogue import overview
 

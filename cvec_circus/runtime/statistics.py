@@ -9,7 +9,8 @@ import zmq
 
 from cvec_circus import logger
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import connect, open_subscriber, reachable, received
+from cvec_circus.client.connect import connect, open_subscriber, received
+from cvec_circus.client.endpoints import reachable
 from cvec_circus.client.feed.questions import Questions
 from cvec_circus.exc import SocketError
 

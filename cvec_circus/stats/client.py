@@ -8,8 +8,8 @@ from typing import Any, Optional
 
 import zmq
 
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.consumer import CircusConsumer
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_STATS
 from cvec_circus.compat.paths import finder
 from cvec_circus.stats.payloads import STAT, read
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cvec_circus import exc, logger, version_text
 from cvec_circus.base.loop import Loop
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.program import Parser, assigned, refuse, seconds
 from cvec_circus.client.tunnel import tunnel_until_signal
 from cvec_circus.logs.program import configure

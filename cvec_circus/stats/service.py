@@ -21,11 +21,11 @@ from cvec_circus import logger
 from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.thread import Worker
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import (
+from cvec_circus.client.connect import end_context
+from cvec_circus.client.endpoints import (
     DEFAULT_ENDPOINT_DEALER,
     DEFAULT_ENDPOINT_STATS,
     DEFAULT_ENDPOINT_SUB,
-    end_context,
 )
 from cvec_circus.client.feed.questions import Pace, Questions
 from cvec_circus.client.feed.sequence import EventSequence

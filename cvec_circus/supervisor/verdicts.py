@@ -369,7 +369,7 @@ def lost(part: Part) -> Verdict:
 
 def completed_badly(watcher: Watcher) -> str:
     """Say how the last process that has not ended with code 0 has ended; DONE if all have."""
-    if not watcher.failed_exits:
+    if not watcher.places.failed_exits:
         return DONE
     own = [one for one in watcher.places.deaths if one.exit_code and one.cause in OWN_ENDS]
     how = f": process {own[-1].pid} {ended(own[-1].exit_code, own[-1].oom)}" if own else ""

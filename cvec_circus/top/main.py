@@ -12,7 +12,8 @@ import zmq
 
 from cvec_circus import exc, version_text
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import absence, end_context, endpoint_from, reachable
+from cvec_circus.client.connect import end_context
+from cvec_circus.client.endpoints import absence, endpoint_from, reachable
 from cvec_circus.client.program import Parser, refuse, seconds
 from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
 from cvec_circus.ctl.output import say

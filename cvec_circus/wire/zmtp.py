@@ -1,4 +1,4 @@
-"""ZMTP 3.1, the protocol of ZeroMQ, for the listening side: bytes in, messages out.
+"""ZMTP 3.1, the protocol of ZeroMQ, mainly for the listening side: bytes in, messages out.
 
 A connection begins with a greeting of 64 bytes from each side, then a READY command, then messages
 of one or more frames (rfc.zeromq.org/spec/37). A frame is a byte of flags, its length in one byte
@@ -31,9 +31,11 @@ PING = b"PING"
 SUBSCRIBE = b"SUBSCRIBE"
 CANCEL = b"CANCEL"
 
-_MORE, _LONG, _COMMAND = 1, 2, 4
+#: The flags of a frame.
+MORE, LONG, COMMAND = 1, 2, 4
 _SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"
-_GREETING_SIZE = 64
+#: Bytes with which each side begins.
+GREETING_SIZE = 64
 _MECHANISM = b"NULL".ljust(20, b"\0")
 _GREETING = _SIGNATURE + b"\x03\x01" + _MECHANISM + b"\0" * 32
 #: Replaces a frame that was too large to keep; not empty, so that it is not a delimiter.
@@ -70,7 +72,7 @@ PART = Control(b"", b"")
 
 
 def opening(socket_type: bytes) -> bytes:
-    """Make the greeting and READY of a listening side of a type: b"ROUTER", b"PUB"."""
+    """Make the greeting and READY of a socket of a type: b"ROUTER", b"PUB", b"DEALER"."""
     properties = b"\x0bSocket-Type" + len(socket_type).to_bytes(4, "big") + socket_type
     return _GREETING + control(READY, properties)
 
@@ -78,7 +80,7 @@ def opening(socket_type: bytes) -> bytes:
 def control(name: bytes, body: bytes = b"") -> bytes:
     """Make a command of the protocol, shorter than 256 bytes."""
     content = bytes((len(name),)) + name + body
-    return bytes((_COMMAND, len(content))) + content
+    return bytes((COMMAND, len(content))) + content
 
 
 def message(*frames: bytes) -> bytes:
@@ -91,7 +93,7 @@ def _frame(content: bytes, more: bool) -> bytes:
     size = len(content)
     if size < 256:
         return bytes((more, size)) + content
-    return bytes((_LONG | more,)) + size.to_bytes(8, "big") + content
+    return bytes((LONG | more,)) + size.to_bytes(8, "big") + content
 
 
 class Decoder:
@@ -167,12 +169,12 @@ class Decoder:
                     self._compact()
                     return None
                 flags, content = frame
-                if flags & _COMMAND:
+                if flags & COMMAND:
                     return self._command(content)
                 self._frames.append(content)
                 self._kept += len(content)
                 self._counted(len(content))
-                is_last = not flags & _MORE
+                is_last = not flags & MORE
             if is_last:
                 return self._whole()
             if self._count >= pause_at:
@@ -180,16 +182,16 @@ class Decoder:
 
     def _greet(self) -> bool:
         """Check the peer's greeting as far as it has arrived; return whether it is complete."""
-        greeting = bytes(self._buffer[:_GREETING_SIZE])
+        greeting = bytes(self._buffer[:GREETING_SIZE])
         if greeting[:1] not in (b"", b"\xff") or (len(greeting) > 9 and not greeting[9] & 1):
             raise Violation("not ZMTP")
         if len(greeting) > 10 and greeting[10] < 3:
             raise Violation("ZMTP before 3.0")
-        if len(greeting) < _GREETING_SIZE:
+        if len(greeting) < GREETING_SIZE:
             return False
         if greeting[12:32] != _MECHANISM:
             raise Violation("a mechanism other than NULL")
-        self._at = _GREETING_SIZE
+        self._at = GREETING_SIZE
         self._greeted = True
         return True
 
@@ -199,7 +201,7 @@ class Decoder:
         if len(buffer) - at < 2:
             return None
         flags = buffer[at]
-        if flags & _LONG:
+        if flags & LONG:
             if len(buffer) - at < 9:
                 return None
             size = int.from_bytes(buffer[at + 1 : at + 9], "big")
@@ -207,14 +209,14 @@ class Decoder:
         else:
             size = buffer[at + 1]
             start = at + 2
-        if flags & _COMMAND:
+        if flags & COMMAND:
             if size > MAX_COMMAND:
                 raise Violation(f"a command of {size} bytes")
         elif not self.ready:
             raise Violation("a message before READY")
         elif not self._has_place(size):
             self._at = start
-            self._drop(size, bool(flags & _MORE))
+            self._drop(size, bool(flags & MORE))
             return None
         end = start + size
         if len(buffer) < end:

@@ -10,9 +10,7 @@ import zmq
 
 from cvec_circus import exc
 from cvec_circus.client import Client
-from cvec_circus.client.connect import (
-    end_context,
-)
+from cvec_circus.client.connect import end_context
 from cvec_circus.wire import messages
 from tests.support.client_case import ClientCase
 from tests.support.eventually import eventually

@@ -5,14 +5,8 @@ from __future__ import annotations
 import zmq
 
 from cvec_circus import exc
-from cvec_circus.client.connect import (
-    DEFAULT_ENDPOINT_DEALER,
-    connect,
-    endpoint_from,
-    open_dealer,
-    open_subscriber,
-    reachable,
-)
+from cvec_circus.client.connect import connect, open_dealer, open_subscriber
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER, endpoint_from, reachable
 from tests.support.leaks import LeakCheckedTestCase
 
 

@@ -80,7 +80,7 @@ class TestDeaths(unittest.TestCase):
         self.world.set_options(self.watcher, {"respawn": False}, "command:set", None)
         self.die(0)
         self.die(0)
-        self.assertEqual((phase(self.watcher), self.watcher.failed_exits), ("completed", 0))
+        self.assertEqual((phase(self.watcher), self.watcher.places.failed_exits), ("completed", 0))
 
 
 if __name__ == "__main__":
