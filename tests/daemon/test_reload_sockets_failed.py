@@ -51,7 +51,7 @@ class TestFailure(ReloadCase):
         self.assertEqual([one["port"] for one in listed["sockets"]], [port])
         self.assertEqual([one["port"] for one in listed["leaving"]], [self.port])
         self.assertIn(
-            "closed when nobody serves it", self.served.ctl("listsockets", "--table").stdout
+            "closed once no process serves it", self.served.ctl("listsockets", "--table").stdout
         )
         dry = self.served.ctl("reloadconfig", "--dry-run").stdout
         self.assertIn("its processes are replaced (socket web is another one)", dry)
