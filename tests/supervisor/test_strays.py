@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
+from tests.support.children import as_user
 from tests.support.daemon import Daemon, DaemonCase, alive, gone, marked
 from tests.support.eventually import eventually
 from tests.support.hurry import hurried
@@ -188,7 +189,7 @@ class TestNotAllowed(StrayCase):
             f"[watcher:w]\ncmd = sh -c '{text}'\nleftover_timeout = 0.2\n"
             "[watcher:leader]\ncmd = {DIR}/become --reuid=0 --regid=0 --clear-groups sleep 7776\n"
             "graceful_timeout = 0.2\n",
-            wrapper=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *IN_A_HURRY),
+            wrapper=(*as_user(65534), *IN_A_HURRY),
             prepare=prepare,
         )
         if os.statvfs(daemon.folder).f_flag & os.ST_NOSUID:
