@@ -102,7 +102,9 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
         container.refuse_background()
         detach()
     try:
-        return Daemon(arguments, configuration, notifier, origin, words, inherited).run()
+        daemon = Daemon(arguments, configuration, notifier, origin, words, inherited)
+        inherited = None  # it may be large
+        return daemon.run()
     except (exc.CircusError, OSError) as error:
         said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
         raise exc.CircusError(Variables(configuration.variables).conceal(said)) from error

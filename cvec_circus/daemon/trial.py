@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from platform import python_version
 from typing import Any
 
@@ -31,6 +32,9 @@ from cvec_circus.supervisor.upgrade import Upgrade  # noqa: F401
 from cvec_circus.system import utf8
 from cvec_circus.system.handover import HandoverError, Inherited, receive
 
+NEEDED = ("zmq", "psutil")
+"""What the daemon itself loads late or never, but its plugins, its statistics and clients need."""
+
 
 def main() -> int:
     """Say whether this program can take over; return the exit code."""
@@ -39,6 +43,9 @@ def main() -> int:
         inherited = receive(os.environ)
         if inherited is None:
             raise HandoverError("nothing was handed over")
+        for name in NEEDED:
+            if find_spec(name) is None:
+                raise exc.CircusError(f"this Python has no {name}")
         arguments = parse()
         path = demo_path() if arguments.demo else arguments.config
         configuration = load(path, os.environ, os.getcwd())

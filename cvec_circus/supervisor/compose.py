@@ -362,7 +362,7 @@ def _keep_books(
     runs: list[str],
 ) -> Bookkeeper:
     """Begin the ledger; without one, or where it cannot be written, nothing is noted."""
-    if estate is None:
+    if estate is None or (heritage is not None and not heritage.has_ledger):
         return Bookkeeper()
     folder = estate.folder
     entries = {} if heritage is None else heritage.entries

@@ -46,6 +46,7 @@ class Handed(Heritage):
         self.helpers: list[Left] = []
         self._confirmed = {}
         try:
+            self.has_ledger = bool(document["has_ledger"])
             self.entries = dict(document["entries"])
             self.runs = [str(run) for run in document["runs"]]
             self.seq = int(document["events"]["seq"])

@@ -50,6 +50,7 @@ def state_of(desks: Desks, loaded: Loaded, pipes: Iterable[Pipe], out: Handover)
         "from": {"version": __version__, "python": python_version(), "path": sys.executable},
         "circus": plain(loaded.configuration.circus),
         "loaded": [one.name for one in loaded.configuration.watchers],
+        "has_ledger": desks.bookkeeper.is_on,
         "entries": desks.bookkeeper.entries(),
         "runs": desks.runs,
         "events": events,

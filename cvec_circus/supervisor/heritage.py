@@ -66,12 +66,15 @@ class Heritage:
 
     Attributes:
         entries: What the ledger has.
+        has_ledger: Whether all that is taken over is in it.
         runs: The lives whose marks count, the last one first.
         seq: The last number that an event may have.
         watchers: The watchers that were there, the removed ones first.
         loaded: The names of those that the configuration had.
         sockets: What is noted about each socket, by its name.
     """
+
+    has_ledger = True
 
     def __init__(self, head: Head, entries: Entries) -> None:
         self.entries = entries

@@ -151,8 +151,9 @@ class Supervisor:
     def _begin(self) -> None:
         names = [one.name for one in self.configuration.watchers]
         estate = self._estate
-        if self._handed is not None:
-            self._carry_on(self._handed)
+        handed, self._handed = self._handed, None
+        if handed is not None:
+            self._carry_on(handed)
         elif estate is not None and estate.heritage is not None:
             self._go_on(estate, estate.heritage)
         else:

@@ -28,7 +28,7 @@ from cvec_circus import exc, logger
 from cvec_circus.core.process import ProcessState
 from cvec_circus.stream.output import Pipe
 from cvec_circus.supervisor.handing import state_of
-from cvec_circus.supervisor.probe_programs import Order, Programs
+from cvec_circus.supervisor.probe_programs import Order, ProgramRun, Programs
 from cvec_circus.system import pidfd
 from cvec_circus.system.handover import Handover
 from cvec_circus.system.launch import LaunchSpec
@@ -102,6 +102,7 @@ class Upgrade:
         self._python = ""
         self._cause = Cause("command:upgrade")
         self._answer: Answer
+        self._trial: ProgramRun
         desks.loop.each_turn(self._look)
         desks.closers.callback(self._programs.close)
 
@@ -124,7 +125,7 @@ class Upgrade:
         self._stage = Stage.TRYING
         spec = partial(self._succession.trial, python, fd)
         done, over = partial(self._tried, self._round), partial(os.close, fd)
-        self._programs.begin(Order("upgrade", spec, TRIAL_TIMEOUT, done, over))
+        self._trial = self._programs.begin(Order("upgrade", spec, TRIAL_TIMEOUT, done, over))
 
     def _document(self, pipes: list[Pipe], out: Handover, answer: Answer) -> Fields:
         supervisor = self._supervisor
@@ -240,6 +241,8 @@ class Upgrade:
         """Go on as before."""
         if self._stage is Stage.LEAVING:
             self._desks.outputs.go_on(self._take_pipes())
+        elif self._stage is Stage.TRYING:
+            self._trial.cancel()
         self._stage = Stage.IDLE
         self._round += 1
         logger.warning("no upgrade: %s", reason)

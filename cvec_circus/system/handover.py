@@ -117,11 +117,12 @@ class Inherited:
         return self._blocks[offset : offset + size]
 
     def close(self) -> None:
-        """Close the files that were not taken over."""
+        """Close the files that were not taken over, and drop the blocks."""
         for fd in self._left:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._left.clear()
+        self._blocks = b""
 
 
 def pending(environ: Mapping[str, str]) -> bool:

@@ -104,6 +104,20 @@ class TestSurvival(UpgradeCase):
         os.kill(pids[0], signal.SIGTERM)
         self.assertEqual(daemon.wire.events.next("watcher.a.reap")["exit_code"], -15)
 
+    def test_a_ledger_that_was_turned_off_stays_so(self) -> None:
+        """What began before is not in a new one, and would be started twice."""
+        daemon = self.daemon(f"{SLEEPERS}env = A={'x' * 5000}\n")
+        daemon.wire.events.wait("watcher.a.start", 1)
+        daemon.state_dir.rename(daemon.folder / "elsewhere")
+        for number in range(60):  # so many that it is written anew
+            daemon.order("set", name="a", options={"graceful_timeout": number % 2 + 5})
+        daemon.log.containing("adoption is off")
+        pids = daemon.wire.pids("a")
+        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.assertEqual(daemon.wire.pids("a"), pids)
+        daemon.order("incr", name="a")
+        self.assertFalse(daemon.state_dir.exists())
+
     def test_a_second_daemon_is_kept_out(self) -> None:
         daemon = self.daemon(SLEEPERS)
         self.upgrade(daemon, self.other(daemon, "9.1"))

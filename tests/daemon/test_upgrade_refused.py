@@ -66,6 +66,9 @@ class TestRefusals(UpgradeCase):
     def test_a_python_without_us(self) -> None:
         path = installations.python(self.folder("bare"), 'unset PYTHONPATH; set -- -S -I "$@"')
         self.refused(path, "No module named 'cvec_circus'")
+        paths = f"export PYTHONPATH={installations.ROOT}"
+        path = installations.python(self.folder("poor"), paths, 'set -- -S "$@"')
+        self.refused(path, "this Python has no zmq")
 
     def test_versions_that_break(self) -> None:
         cases = {
