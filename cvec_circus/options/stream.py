@@ -111,7 +111,7 @@ def is_captured(
         return False
     if captures_all or getattr(full, f"{channel}_stream") or history_size(full, channel, default):
         return True
-    return any(check.kind == "log" for check in full.ready.values())
+    return bool(full.ready) and any(check.kind == "log" for check in full.ready.values())
 
 
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:
