@@ -23,6 +23,9 @@ OLD = 1.0
 DEFERRED_DELAY = 1.0
 """Seconds until a zombie is looked at again that a hook might be waiting for."""
 
+SEARCH_DELAY = 1.0
+"""Seconds from the end of an adopted leader to a walk for its strays: stops need walks before."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 AT_ONCE = 256
@@ -76,7 +79,7 @@ class Finder:
         raise NotImplementedError
 
     def search_too(self, family: Family) -> None:
-        """Note that a leader has ended, or was adopted: its orphans may be no children of ours."""
+        """Note that a leader has ended: its orphans may be no children of ours."""
 
     # Nothing to do where orphans do not become our children: process 1 collects them.
 
@@ -120,7 +123,7 @@ class Adoption(Finder):
         super().__init__(loop, walker, families, outsiders)
         self._runs_user_code = runs_user_code
         self._search = Search(loop, walker, families, outsiders)
-        self._search.since = float("inf")
+        self._search.since, self._search.delay = float("inf"), SEARCH_DELAY
         self._members: dict[int, int] = {}  # group by pid, of those in the group of a leader
         self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []

@@ -82,7 +82,6 @@ class Reaper:
         family = Family(watcher, process, process.pid)
         family.is_child = not collecting.is_stranger(process.pid)
         self._families.add(family)
-        self._finder.search_too(family)
 
     def identity(self, pid: int) -> tuple[int, int]:
         """Return what tells a process that is watched from all others: see `pidfd.identity`."""

@@ -14,30 +14,42 @@ import select
 import signal
 import struct
 
+from cvec_circus.base.complaints import SHORTAGES
 from cvec_circus.system import proctable
 
 PROCESS_GROUP = 1 << 2
 """PIDFD_SIGNAL_PROCESS_GROUP of <linux/pidfd.h>."""
 
 
-@functools.cache
 def is_usable() -> bool:
     """Return whether there are pidfds: not before Linux 5.3, nor where seccomp forbids them."""
-    return _probe(0) is None
+    try:
+        return _probe(0) is None
+    except OSError:
+        return True  # only a file is missing at this moment
 
 
-@functools.cache
 def reaches_groups() -> bool:
     """Return whether this kernel sends signals to process groups by pidfd."""
     # A pidfd of a process that leads no group: ESRCH. A kernel that does not know the flag: EINVAL.
-    return isinstance(_probe(PROCESS_GROUP), (ProcessLookupError, type(None)))
+    try:
+        return isinstance(_probe(PROCESS_GROUP), (ProcessLookupError, type(None)))
+    except OSError:
+        return False  # it cannot be told at this moment, and is asked again
 
 
+@functools.cache
 def _probe(flags: int) -> Exception | None:
-    """Send no signal to this process by pidfd; return what that raised."""
+    """Send no signal to this process by pidfd; return what that raised.
+
+    Raises:
+        OSError: The system is short of files or memory: that says nothing of what it can do.
+    """
     try:
         fd = os.pidfd_open(os.getpid())
     except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in SHORTAGES:
+            raise
         return error
     try:
         signal.pidfd_send_signal(fd, 0, None, flags)

@@ -57,7 +57,7 @@ host = 127.0.0.1
 port = {{PORT}}
 """
 
-CIRCUS = "loglevel = warning\nlogoutput = {DIR}/log"
+CIRCUS = "loglevel = warning\nlogoutput = {DIR}/log\nevent_history = 500"
 
 Steps = dict[float, Callable[[Daemon], None]]
 

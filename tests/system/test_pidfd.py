@@ -67,6 +67,17 @@ class TestIdentity(unittest.TestCase):
         self.assertEqual(caught.exception.errno, errno.ENOSYS)
 
 
+class TestProbes(unittest.TestCase):
+    def test_a_shortage_says_nothing_of_the_kernel(self) -> None:
+        known = pidfd.is_usable(), pidfd.reaches_groups()
+        pidfd._probe.cache_clear()
+        self.addCleanup(pidfd._probe.cache_clear)
+        short = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        with mock.patch("os.pidfd_open", side_effect=short):
+            self.assertEqual((pidfd.is_usable(), pidfd.reaches_groups()), (True, False))
+        self.assertEqual((pidfd.is_usable(), pidfd.reaches_groups()), known)
+
+
 class TestFiles(unittest.TestCase):
     def test_a_file_of_another_process(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
