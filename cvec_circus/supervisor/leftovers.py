@@ -222,7 +222,9 @@ class Leftovers:
         self._naming.discard(family)
         if family.group is not None:
             # In this order: the number is the group's own until it is closed.
-            self._name(family, self._members(family, table))
+            members = self._members(family, table)
+            self._signal_newcomers(family, members)
+            self._name(family, members)
             _close_group(family)
             self._families.remove(family)
 
@@ -299,14 +301,7 @@ class Leftovers:
         is_empty = group.is_empty()
         if not is_empty and members:
             family.is_bare, family.seen = False, members
-            # Those of the first list had the signal with the group: 0 asks whether they could.
-            signum = _last_signal(family) if family.killed or family.is_listed else 0
-            for found in members:
-                key = (found.start_time, found.pid)
-                if key not in family.signalled:
-                    family.signalled[key] = None
-                    self._send_once(family, found, signum)
-            family.is_listed = True
+            self._signal_newcomers(family, members)
         elif not is_empty and not family.is_bare:
             # Nothing but zombies, or what /proc hides from us, or what was born while the walk
             # went on: only a second walk in a row tells that apart.
@@ -314,6 +309,17 @@ class Leftovers:
         elif is_empty or not _is_hidden(group):
             self._finder.new_batch()
             self._emptied(family)
+
+    def _signal_newcomers(self, family: Family, members: list[Found]) -> None:
+        """Signal those that are new in the list, and name those that may not be signalled."""
+        # Those of the first list had the signal with the group: 0 asks whether they could.
+        signum = _last_signal(family) if family.killed or family.is_listed else 0
+        for found in members:
+            key = (found.start_time, found.pid)
+            if key not in family.signalled:
+                family.signalled[key] = None
+                self._send_once(family, found, signum)
+        family.is_listed = True
 
     def _members(self, family: Family, table: Table) -> list[Found]:
         """List the members of a dead leader's group that can still do something.
