@@ -12,6 +12,7 @@ from cvec_circus.system import pidfd, proctable
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
 from tests.support.hurry import hurry
+from tests.support.logs import silent
 
 SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
 STUBBORN_SETSID = """setsid sh -c 'trap "" TERM QUIT; echo pid $$; exec sleep 1000' &"""
@@ -212,7 +213,7 @@ signal.pause()
             self.until(lambda: not alive(stray))
 
     def test_ignore(self):
-        with self.assertNoLogs("cvec_circus", "WARNING"):
+        with silent(self):
             process, (stray,) = self.shell(Watcher(strays="ignore"), f"{SETSID} echo ready; wait")
             self.stop(process)
             self.until(lambda: self.is_over(process))

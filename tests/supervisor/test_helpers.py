@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from cvec_circus.wire.progress import LAYOUT
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.logs import silent
 
 
 class FakeEvents(SimpleNamespace):
@@ -186,7 +188,7 @@ class TestFatalEvents(HelpersCase):
         self.watcher = self.plugin(since=0)
 
     def test_it_is_skipped_after_the_second_death(self) -> None:
-        with self.assertNoLogs("cvec_circus"):
+        with silent(self, logging.INFO):
             self.live(self.watcher, delivered=17, current=18)
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.assertEqual(self.live(self.watcher, delivered=17, current=18), 17)
@@ -197,20 +199,20 @@ class TestFatalEvents(HelpersCase):
         self.assertEqual(self.live(self.watcher, delivered=18), 18)
 
     def test_each_event_is_counted_for_itself(self) -> None:
-        with self.assertNoLogs("cvec_circus"):
+        with silent(self, logging.INFO):
             for current in (18, 19, 20, 21):
                 self.live(self.watcher, delivered=current - 1, current=current)
         self.assertEqual(self.live(self.watcher), 20)
 
     def test_a_death_between_two_events_is_none_of_theirs(self) -> None:
-        with self.assertNoLogs("cvec_circus"):
+        with silent(self, logging.INFO):
             for _ in range(3):
                 self.live(self.watcher, delivered=18)
                 self.live(self.watcher, delivered=18, current=18)
 
     def test_nor_is_an_end_that_was_asked_for(self) -> None:
         self.watcher.ordered("start", Cause("config"), up=True)
-        with self.assertNoLogs("cvec_circus"):
+        with silent(self, logging.INFO):
             for _ in range(3):
                 self.live(self.watcher, delivered=17, current=18, by_itself=False)
         self.assertEqual(self.live(self.watcher), 17)
