@@ -240,6 +240,7 @@ class TestCommands(DaemonCase):
         self.says("status --phase", "broken: failed", "One Shot: failed", "web: up")
         self.prints("set web depends_on solo", "ok")
         self.says("doctor", "CHECK ", "pidfd", "open files are allowed")
+        self.says("upgrade", f"cvec_circus {__version__} on Python 3.", "before that")
         self.says("graph", "solo (up)\n`-- web (up): when solo is ready")
         way = "a circle, in which each waits for the next: solo -> web -> solo"
         self.refused("set solo depends_on web", f"depends_on: {way}")
