@@ -20,7 +20,8 @@ from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
 
 LOOK = 5.0
-"""Seconds between two looks: on a machine that is idle, nothing else wakes the daemon."""
+"""Seconds between two looks at a turn, twice as many while there is none: where nothing happens,
+nothing else wakes the daemon."""
 
 LOOKS = 2
 """How often the same turn is seen again, until it hangs. Looks are counted and not seconds: while
@@ -67,7 +68,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         seen, times = 0, 0
-        while not self._ended.wait(LOOK):
+        while not self._ended.wait(LOOK if seen % 2 else 2 * LOOK):
             beats = self._loop.beats
             if not (beats % 2 and beats == seen):
                 if times >= LOOKS:

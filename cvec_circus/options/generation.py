@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cvec_circus.options.typed import ROWS, WatcherOptions, as_dict
+from cvec_circus.options.typed import ROWS, WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.cause import Cause
 
@@ -143,8 +143,7 @@ def _restored(now: WatcherOptions, before: WatcherOptions, names: Sequence[str])
 
 def written(options: WatcherOptions) -> dict[str, Any]:
     """Return options in JSON's types, those that are not at their default."""
-    changed = {name: now for name, now in as_dict(options).items() if now != DEFAULTS.get(name)}
-    return _plain(changed)
+    return _plain(options.differing(DEFAULTS))
 
 
 def read(state: Mapping[str, Any]) -> WatcherOptions:
@@ -167,7 +166,7 @@ def _read(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**state, **{f: WATCHER_OPTIONS.convert_one(f, state[f]) for f in families}}
 
 
-DEFAULTS: Mapping[str, Any] = WATCHER_OPTIONS.defaults()
+DEFAULTS = WatcherOptions(WATCHER_OPTIONS.defaults())
 """What is not written."""
 
 PLAIN: dict[str, Callable[[Any], Any]] = {"hooks": list, "ready": str, "live": str}

@@ -144,6 +144,15 @@ class WatcherOptions(_Rows, Mapping[str, Any]):
                 full.pop(name, None)
         return WatcherOptions(full)
 
+    def differing(self, other: WatcherOptions) -> dict[str, Any]:
+        """Return the options, by name, whose values others do not have."""
+        # Most values are one object in both: thousands of watchers are compared at a start.
+        rows = zip(ROWS, _rows(self), _rows(other))
+        found = {name: own for name, own, its in rows if own is not its and own != its}
+        extra = other.extra
+        found.update((name, own) for name, own in self.extra.items() if own != extra.get(name))
+        return found
+
     def _full(self) -> dict[str, Any]:
         full = dict(zip(ROWS, _rows(self)))
         full.update(self.extra)

@@ -29,7 +29,7 @@ class Hang(Fault):
 @unittest.skipIf(injection.refusal(), injection.refusal())
 class TestWatchdog(DaemonCase):
     def test_d9_the_stacks_once_and_no_word_to_the_service_manager(self) -> None:
-        look, seconds = (5.0, 17.0) if NIGHTLY else (0.2, 1.5)
+        look, seconds = (5.0, 22.0) if NIGHTLY else (0.2, 1.5)
         address = str(folder(self) / "notify")
         manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(manager.close)
