@@ -20,7 +20,7 @@ from cvec_circus.wire import messages
 
 INSTEAD = "make a client after the fork"
 
-MOST_UPGRADES = 100
+MOST_UPGRADES = 1000
 """For so many upgrades of the daemon a question is asked again."""
 
 
