@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -236,12 +237,11 @@ class TestSignals(ArbiterCase):
             self.handle(arbiter, number)
             arbiter.start()
             signal.setitimer(signal.ITIMER_REAL, INTERVAL)
-            try:
-                while True:
+            with contextlib.suppress(exc.CircusError, KeyError):
+                while arbiter.running:
                     arbiter.statuses()
                     arbiter.get_watcher("a").set_options(max_retry=3)
-            except (exc.CircusError, KeyError):
-                arbiter.stop()
+            arbiter.stop()
             self.assertFalse(arbiter.running)
         self.nothing_left()
 
