@@ -36,7 +36,11 @@ SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
 
 PAUSE = 0.02
 """Seconds between two times that a thread gets what is new. The first lines after that go at once;
-while hundreds of processes die in a second, the thread would take a tenth of their supervisor."""
+while hundreds of processes die in a second, the thread would take a tenth of their supervisor. What
+was ordered does not wait: it is written when its answer is sent."""
+
+ORDERED = 4
+"""How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
 
 INTENT = 1
 """How many values an entry of a slot has that nothing is known to run in yet: the instant."""
@@ -134,7 +138,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
         self._ledger, self._loop = ledger, loop
-        self._not_before, self._is_due = 0.0, False
+        self._not_before, self._is_due, self._is_urgent = 0.0, False, False
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
@@ -277,11 +281,12 @@ class LedgerBookkeeper(Bookkeeper):
             noted = self._noted[watcher] = _Noted()
         settings = watcher.settings
         mark = (
-            *(watcher.goal, watcher.life, settings.generation, settings.base, watcher.reason),
-            *(watcher.lives, watcher.filled_life, watcher.failed, watcher.is_removed),
+            *(watcher.goal, watcher.is_removed, settings.generation, settings.base),
+            *(watcher.life, watcher.reason, watcher.lives, watcher.filled_life, watcher.failed),
             *(watcher.run, watcher.due_cause, watcher.missed),
         )
         if mark != noted.mark:
+            self._is_urgent |= mark[:ORDERED] != noted.mark[:ORDERED]
             noted.mark = mark
             self._put(f"{WATCHER} {watcher.place}", written_watcher(watcher))
             backoffs = watcher.places.backoffs
@@ -311,16 +316,20 @@ class LedgerBookkeeper(Bookkeeper):
         drop(f"{COUNTS} {place}")
 
     def flush(self) -> None:
-        """See `Bookkeeper`. A thread that writes gets what is new when the turn is over: it would
-        take the interpreter from the turn, between a death and the successor."""
+        """See `Bookkeeper`. A thread that writes gets what nobody ordered when the turn is over: it
+        would take the interpreter in the turn, between a death and the successor."""
         if self._ledger.is_prompt:
             self._ledger.flush()
+        elif self._is_urgent:
+            self._hand_over()
+            self._ledger.settle()
         elif self._ledger.pending:
             self._loop.at_turn_end(self._hand_over)
 
     def _hand_over(self) -> None:
         now = self._loop.clock.monotonic()
-        if now >= self._not_before:
+        if self._is_urgent or now >= self._not_before:
+            self._is_urgent = False
             self._not_before = now + PAUSE
             self._put(AT, since_boot())  # until when all is known
             self._ledger.flush()

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
@@ -33,6 +34,9 @@ SLACK = 64 * 1024
 MOST_UNWRITTEN = 1 << 20
 """Characters that may wait for a file system that hangs, beside as many as count at the moment:
 each of thousands of watchers may be written in one turn."""
+
+SETTLE_TIMEOUT = 0.01
+"""Seconds that the supervisor waits for a line on a disk."""
 
 END_TIMEOUT = 1.0
 """Seconds that the end of the daemon waits for such a file system."""
@@ -88,6 +92,7 @@ class Ledger:
         self.pending: list[str] = []
         self._size = self._live_size = 0
         self._given = self._taken = 0  # characters given to the thread, and those it is done with
+        self._lags = False  # the thread was still writing when it was given the last ones
         self._fd = -1
         self._has_ended = False
         self._worker: Worker | None = None
@@ -143,6 +148,7 @@ class Ledger:
 
     def _do_later(self, worker: Worker, write: Callable[[str], None], text: str) -> None:
         unwritten = self._given - self._taken
+        self._lags = unwritten > 0
         if unwritten and unwritten + len(text) > MOST_UNWRITTEN + self._live_size:
             self._fail("its file system hangs")
             return
@@ -151,6 +157,14 @@ class Ledger:
             worker.do(self._write_later, write, text)
         except RuntimeError as error:
             self._fail(f"no thread: {error}")
+
+    def settle(self) -> None:
+        """Wait a moment until what was flushed is in the file, unless its thread lags already: a
+        crash right after the answer to an order would undo that."""
+        if self._worker is not None and self.is_on and not self._lags:
+            written = threading.Event()
+            if self._worker.do(written.set):
+                written.wait(SETTLE_TIMEOUT)
 
     def _write_later(self, write: Callable[[str], None], text: str) -> None:
         """On the thread."""

@@ -294,7 +294,11 @@ class TestCgroups(UpgradeCase):
             pids = [daemon.pid, *daemon.wire.pids("a")]
             return [Path(f"/proc/{pid}/cgroup").read_text() for pid in pids]
 
-        self.assertTrue(eventually(lambda: len(set(places()[1:])) == 1))  # each has joined
+        def joined() -> bool:
+            leaf, *others = places()
+            return leaf not in others and len(set(others)) == 1
+
+        self.assertTrue(eventually(joined))
         before = places()
         for number in ("9.1", "9.2"):
             self.upgrade(daemon, self.other(daemon, number))

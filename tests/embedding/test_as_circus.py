@@ -16,6 +16,7 @@ from cvec_circus import exc, get_arbiter
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.watcher import Watcher
 from tests.embedding.arbiter_case import ArbiterCase
+from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT
 
 
@@ -73,7 +74,12 @@ class TestOptions(ArbiterCase):
         path = self.folder / "umask"
         one = {"name": "w", "cmd": f"sh -c 'umask > {path}'", "respawn": False, "copy_env": True}
         arbiter = self.make(Arbiter, one, umask="027")
-        arbiter.start(lambda started: arbiter.stop())
+
+        def written(started: Any) -> None:
+            eventually(lambda: path.exists() and path.read_text(), TIMEOUT)
+            arbiter.stop()
+
+        arbiter.start(written)
         self.assertEqual(path.read_text(), "0027\n")
         path.unlink()
         now = os.umask(0o022)

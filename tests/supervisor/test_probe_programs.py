@@ -12,7 +12,7 @@ from unittest import mock
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.supervisor import endings, probe_programs
+from cvec_circus.supervisor import probe_programs, reaper
 from cvec_circus.system import accounts, exits
 from tests.supervisor.test_probes import FAST
 from tests.support.daemon import alive
@@ -194,7 +194,7 @@ class ExecTest(ProbeCase):
                 os.kill(one.pid, signal.SIGKILL)
 
     def test_old_ones_are_forgotten(self) -> None:
-        with mock.patch.object(endings, "MOST_REMEMBERED", 3):
+        with mock.patch.object(reaper, "MOST_REMEMBERED", 3):
             watcher = self.check("true")
             self.start(watcher)
             seen: set[int] = set()

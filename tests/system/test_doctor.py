@@ -57,7 +57,7 @@ class TestChecks(unittest.TestCase):
     def test_cgroups(self) -> None:
         gone = "there is no cgroup v2 hierarchy: mount one (mount -t cgroup2 none FOLDER)"
         none = doctor.judge_cgroups("", [gone])
-        self.lacks(none, "no cgroup v2 hierarchy", "any SIGKILL", "mount one (mount -t")
+        self.lacks(none, "no cgroup v2 hierarchy", "any other SIGKILL", "mount one (mount -t")
         user = "user 1000 cannot make cgroups in /x; write Delegate=yes into the unit"
         self.lacks(doctor.judge_cgroups("", [user]), "/x", "limited", "write Delegate=yes")
         off = "the controller cpu is off; boot without cgroup_disable=cpu"

@@ -266,17 +266,17 @@ class WaitThreadExitWatcherTest(Matrix, LeakCheckedTestCase):
 class ChooseTest(LeakCheckedTestCase):
     def setUp(self):
         super().setUp()
-        self.addCleanup(pidfd.is_usable.cache_clear)
+        self.addCleanup(pidfd._probe.cache_clear)
 
     def test_pidfds_where_there_are_any(self):
-        pidfd.is_usable.cache_clear()
+        pidfd._probe.cache_clear()
         watcher = exits.choose()
         self.addCleanup(watcher.close)
         self.assertEqual(type(watcher) is exits.ExitWatcher, pidfd.is_usable())
 
     def test_threads_where_there_are_none(self):
         for refusal in (OSError(38, "Function not implemented"), PermissionError(1, "seccomp")):
-            pidfd.is_usable.cache_clear()
+            pidfd._probe.cache_clear()
             with unittest.mock.patch.object(os, "pidfd_open", side_effect=refusal):
                 watcher = exits.choose()
                 self.addCleanup(watcher.close)
