@@ -31,14 +31,16 @@ def doubts(
         text = f"shorter than ready_interval, so a check runs once; write {interval:g}s or more"
         yield "ready_timeout", text
     yield from _of_rollouts(options)
-    shared = [one for one in sockets if str(one["name"]).lower() in used]
+    sockets = list(sockets)
+    given = [one for one in sockets if str(one["name"]).lower() in used]
+    shared = sockets if options["use_sockets"] else given
     if _proves_nothing(options):
         said = "is one address for all processes, where others answer for the new one, so it proves"
         for name, check in checks.items():
             if not any(_is_at(check, one) for one in shared):
                 text = f"{check} {said} nothing; write $(circus.wid) into it, or {_BETTER}"
                 yield f"ready.{name}", text
-    free = 3 + len(shared) if options["listen_fds"] else 3
+    free = 3 + len(given) if options["listen_fds"] else 3
     for name, check in checks.items():
         if check.kind == "fd" and int(check.target) < free:
             text = f"{check} is where listen_fds puts a socket; write a number from {free} to 9"
@@ -46,8 +48,8 @@ def doubts(
         for one in shared:
             if _is_at(check, one):
                 text = (
-                    f"{check} is the socket {one['name']}, where old processes answer for the new "
-                    f"one, so it proves nothing; write {_BETTER}"
+                    f"{check} is the socket {one['name']}, which is open whether the process is "
+                    f"ready or not, so it proves nothing; write {_BETTER}"
                 )
                 yield f"ready.{name}", text
 

@@ -317,10 +317,10 @@ class Checking:
             inbox.tell_once("fdstore", "sends files to be stored, which is not supported")
         if fields.get("WATCHDOG") == "1":
             watched.pinged_at = self._now()  # its checks of live may begin with this very message
+        for record in watched.of_kind("notify"):  # shown also of one that stops
+            self._heard_ready(watched, record, fields)
         if not watched.is_begun:
             return
-        for record in watched.of_kind("notify"):
-            self._heard_ready(watched, record, fields)
         for record in watched.live.values() if "WATCHDOG" in fields else ():
             runs = self._runs[record]
             if isinstance(runs, Watchdog):

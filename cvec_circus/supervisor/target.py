@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import __version__, exc, logger
 from cvec_circus.config.dependencies import folded_needs, need_option
+from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import phase
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
@@ -172,7 +173,7 @@ class Target:
         """Return the names of the parts of watchers, which stop with them, and of what else depends
         on them, and goes on."""
         parts, found = self._roster.with_parts(watchers), self._roster.with_dependants(watchers)
-        others = [one.name for one in found if one not in parts]
+        others = [one.name for one in found if one not in parts and one.life not in (DOWN, WAITING)]
         return {
             "parts": sorted(one.name for one in parts[len(watchers) :]),
             "dependants": sorted(others),

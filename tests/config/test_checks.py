@@ -21,13 +21,16 @@ class DoubtsTest(SlipsCase):
         for check in ("tcp://127.0.0.1:8080", "http://localhost:8080/health", "https://x:8080"):
             self.says(
                 f"{SOCKET}{USES}ready.a = {check}\n",
-                f"7: [watcher:web] ready.a: {check} is the socket front, where old processes "
-                "answer for the new one, so it proves nothing; write notify, fd:N, log:TEXT or "
-                "exec:COMMAND",
+                f"7: [watcher:web] ready.a: {check} is the socket front, which is open "
+                "whether the process is ready or not, so it proves nothing; write notify, fd:N, "
+                "log:TEXT or exec:COMMAND",
             )
         path = "[socket:front]\npath = /run/s\nfamily = AF_UNIX\n"
         (said,) = self.found(f"{path}{USES}ready.a = unix:///run/s\n")
         self.assertIn("ready.a: unix:///run/s is the socket front", said)
+        unnamed = "[watcher:web]\ncmd = x\nuse_sockets = True\nready.b = log:listening\n"
+        (said,) = self.found(f"{SOCKET}{unnamed}ready.a = tcp://127.0.0.1:8080\n")
+        self.assertIn("ready.a: tcp://127.0.0.1:8080 is the socket front", said)
 
     def test_one_address_of_processes_side_by_side_proves_nothing(self) -> None:
         check = "http://127.0.0.1:8081/"

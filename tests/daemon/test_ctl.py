@@ -247,6 +247,9 @@ class TestCommands(DaemonCase):
         done = self.daemon_.ctl("stop", "solo", "--waiting")
         left = "web depends on it and goes on; `--with-dependants` stops that, too\n"
         self.assertEqual((done.stdout, done.stderr), ("ok\n", left))
+        self.prints("stop web --waiting", "ok")
+        self.ctl("start web", 0)
+        self.prints("stop solo", "ok")  # web waits for it, and cannot go on
         self.prints("set web depends_on '' part_of solo", "ok")
         self.prints("start solo --waiting", "ok")
         self.daemon_.out.until("ready")

@@ -115,6 +115,7 @@ class TimeTest(NotifyCase):
         self.stop(process)
         self.until(lambda: self.extended)
         self.assertEqual(self.extended, [2.0])
+        self.assertEqual([row["answer"] for row in self.desk.details(process)], ["STOPPING=1"])
         self.assertEqual(len(sockets_of(self)), 1)
         self.release(watcher, process, has_ended=True)
         self.assertEqual(sockets_of(self), [])
