@@ -195,7 +195,8 @@ class Recorder(Spawner):
         )
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
         # The end of a rollout says nothing of the old processes, which may stay.
-        is_judged = by_itself and self.judges(watcher, process)
+        is_judged = by_itself and not has_done and self.judges(watcher, process)
+        was_ready = process.proved and process not in places.trials
         marks = {"status_lost": lost, "rollout": is_judged, "oom": oom}
         told.update((mark, True) for mark, is_so in marks.items() if is_so)
         self.publish(watcher, "reap", cause, **told)
@@ -210,7 +211,6 @@ class Recorder(Spawner):
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
         is_new = is_judged and watcher.is_running and not watcher.reason
-        is_new = is_new and not (watcher.one_shot and exit_code == 0)
         if (
             failure
             and wanted
@@ -228,8 +228,8 @@ class Recorder(Spawner):
             self.fail_rollout(watcher, process, f"slot {wid}: {failure}")
         elif is_new:
             how = f"{ended(None if lost else exit_code, oom)} after {lasting(lived)}"
-            text = f"process {pid} {how}, before it was ready"
-            self.fail_rollout(watcher, process, text, has_exited=True)
+            when = "though it had been ready" if was_ready else "before it was ready"
+            self.fail_rollout(watcher, process, f"process {pid} {how}, {when}", not was_ready)
 
     def _cause_of_end(self, watcher: Watcher, process: ManagedProcess, exit_code: int) -> Cause:
         """Return what has ended a process that nothing here has asked to end: the signal of a

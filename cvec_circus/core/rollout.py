@@ -8,12 +8,14 @@ a surge of 0: one place at a time, first the old process ends, then its successo
 for one that binds an address of its own: with `rollout = auto`, one whose every check asks at the
 same address for all processes, where the old one would answer for the new.
 
-**It fails** when a new process exits before it is proved, cannot be started, is refused by a hook,
-or is not ready in time. Then what still runs of the stale processes is kept, and the new ones that
-are not proved are stopped. If an order has changed options, these go back, and the places that have
-been replaced already follow; otherwise they stay: code on disk cannot be brought back. All of this
-needs a stale process that was proved when the rollout began. Without one there is nothing to go
-back to: new processes count as good as soon as they run, and fail as they do at a start.
+**It fails** when a new process exits, cannot be started, is refused by a hook, or is not ready in
+time. Until the rollout is over an exit counts also of one that was proved: a program that says it
+is ready and then ends would take one old process after the other away. What still runs of the stale
+processes is kept then, and the new ones that are not proved are stopped. If an order has changed
+options, these go back, and the places that have been replaced already follow; otherwise they stay:
+code on disk cannot be brought back. All of this needs a stale process that was proved when the
+rollout began. Without one there is nothing to go back to: new processes count as good as soon as
+they run, and fail as they do at a start.
 
 A new order to replace the processes overtakes a rollout: what is not proved ends, and the same
 processes and options as before stay the way back. They keep their places until they are gone, so
@@ -35,7 +37,7 @@ from cvec_circus.options.checks import processes_of, prove_nothing
 from cvec_circus.options.generation import Undo
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.wire.cause import MAX_AGE, ROLLBACK, Cause
+from cvec_circus.wire.cause import EXIT, MAX_AGE, ROLLBACK, Cause
 
 FIRST_RETRY = 60.0
 """Seconds until a process that is too old is replaced after an attempt that failed; twice as many
@@ -195,12 +197,23 @@ class Roller(Ender):
     # -- if it fails
 
     def judges(self, watcher: Watcher, process: ManagedProcess) -> bool:
-        """Tell whether a failure of that process is one of the rollout that is under way."""
-        rollout = watcher.rollout
+        """Tell whether a failure of that process is one of the rollout that is under way.
+
+        Of one that is proved, only the end is, unless a signal of a client has ended it, or all
+        that the rollout lacks is the end of what cannot be killed. Where nothing is proved
+        (`min_uptime` is 0, and there is no check) it says nothing.
+        """
+        places, rollout = watcher.places, watcher.rollout
         if rollout is None or not rollout.way_back or not watcher.wants_to_run:
             return False
-        is_proved = process.proved and process not in watcher.places.trials
-        return not (is_proved or process.stale) and process.holds_place
+        if process.stale or not process.holds_place:
+            return False
+        if not process.proved or process in places.trials:
+            return True
+        is_over = not (places.being_replaced() or places.awaited or places.unproved)
+        is_new = not rollout.is_partial or process.spawned_at >= rollout.began_at
+        means_something = process.checked or watcher.options.min_uptime > 0
+        return is_new and means_something and not is_over and process.cause == EXIT
 
     def fail_rollout(
         self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False
