@@ -94,13 +94,8 @@ MOST_NAMED = 5
 
 MOST_PATTERNS = 20
 """In a list: each one is compared with the name of every watcher."""
-MATCH = Property(
-    "match",
-    to_match_method,
-    switch=True,
-    doc="How names match: glob, simple or regex.",
-    choices=MATCH_METHODS,
-)
+_MATCH = "How names match: glob, simple or regex."
+MATCH = Property("match", to_match_method, switch=True, doc=_MATCH, choices=MATCH_METHODS)
 _WAITING = 'Answer when it is done; with "proved", when what was started is ready, too.'
 COMMON = (
     Property("waiting", to_waiting, default=False, doc=_WAITING),
@@ -235,7 +230,7 @@ class Command(MessageMaker):
         urgent: Answered while the daemon is stopping although it changes something.
         proves: Whether `--waiting` waits until what it has started is ready.
         waits: Whether its answer may take any time.
-        ignores_unknown: Whether unknown properties are logged and ignored, and not refused.
+        ignores_unknown: Whether unknown properties are ignored, with a line, unless near a known.
     """
 
     name = ""
@@ -288,15 +283,16 @@ class Command(MessageMaker):
                 if value is not None or not prop.null:
                     typed[key] = prop.convert(value)
             elif self.mutating or key not in _MEANINGLESS:
-                unknown.append(f"{key[:60]!r}{did_you_mean(key[:60], self.by_name)}")
-                if not self.ignores_unknown:
-                    raise MessageError(f"message invalid: unknown property {unknown[0]}")
+                near = did_you_mean(key[:60], self.by_name)
+                if near or not self.ignores_unknown:
+                    raise MessageError(f"message invalid: unknown property {key[:60]!r}{near}")
+                unknown.append(repr(key[:60]))
         for key in self.mandatory:
             if props.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")
         if unknown:
-            ignored = self.name, props["name"], ", ".join(unknown[:MOST_NAMED])
-            cvec_circus.logger.warning("%s %s: ignored unknown properties: %s", *ignored)
+            text = f"ignored unknown properties: {', '.join(unknown[:MOST_NAMED])}"
+            cvec_circus.logger.warning("%s %s: %s", self.name, props["name"], text)
         return typed
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
@@ -366,7 +362,7 @@ class Command(MessageMaker):
         return EXIT_PROBLEM if reply.get("accepted") else EXIT_REFUSED
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
-        """Return what of a reply to show a person, by the switches of the command line."""
+        """Return what a person sees of a reply, by the switches of the command line."""
         return reply
 
     def concealed(self, reply: Fields) -> Fields:

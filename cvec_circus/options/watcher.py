@@ -147,7 +147,7 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _of_the_command(full: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what keeps a command from being one, whatever the names in it stand for."""
     found = []
-    for key in ("cmd", "args"):
+    for key in ("cmd", "args", "shell_args"):
         text = full.get(key)
         if not isinstance(text, str):
             continue

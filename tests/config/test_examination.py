@@ -279,9 +279,10 @@ class TestCommands(SlipsCase):
     def test_what_cannot_be_split(self) -> None:
         said = "cannot be split into words: no closing quotation"
         self.says(
-            "[watcher:w]\ncmd = it's\nargs = \"\n",
+            "[watcher:w]\ncmd = it's\nargs = \"\nshell = True\nshell_args = 'a\n",
             f"! 2: [watcher:w] cmd: {said}; close the quotes",
             f"! 3: [watcher:w] args: {said}; close the quotes",
+            f"! 5: [watcher:w] shell_args: {said}; close the quotes",
         )
         self.says(
             "[watcher:w]\ncmd = sh -c 'a ; b'\n",

@@ -126,7 +126,10 @@ REFUSED: dict[str, list[Any]] = {
     "state_name": ["", ".", "..", "a/b", ".x", "a b", "ä", "x" * 65, None],
     "limit": ["x", -2, True, 1.5, [], "5M"],
     "umask": ["9", "", "1000", 512, -1, None, True, "rwx"],
-    "account": [-1, None, "a\0b", 1.5, "", " ", "a b", "a\n; b", "\x1b[m", "x" * 300],
+    "account": [
+        *(-1, 2**32 - 1, "99999999999", None, 1.5),
+        *("a\0b", "", " ", "a b", "a\n; b", "\x1b[m", "x" * 300),
+    ],
     "check": [
         *("notify:x", "fd:2", "fd:10", "fd", "log:", "tcp:127.0.0.1:5", "tcp://host", "unix://x"),
         *("http:///x", "https:x", "exec:", "exec:'", "ping", "udp://a:1", 5, True, "\0", []),
