@@ -42,7 +42,10 @@ class Set(Command):
         watcher = call.one()
         options = convert_options(call.props["options"])
         changed = WATCHER_OPTIONS.changes(options, watcher.options)
-        return call.give(SetOptions(watcher, changed, call.cause), gaps)
+        # What it has already may be what is being rolled out: the order waits for that, too.
+        names = (key if key in watcher.options else key.partition(".")[0] for key in options)
+        same = {name: watcher.options[name] for name in names if name in watcher.options}
+        return call.give(SetOptions(watcher, {**same, **changed}, call.cause), gaps)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 3 or len(args) % 2 == 0:

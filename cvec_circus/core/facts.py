@@ -175,6 +175,8 @@ class Recorder(Spawner):
         cause, lost, now = process.cause, status.status_lost, self.now()
         lived = now - process.spawned_at
         has_done = watcher.one_shot and by_itself and exit_code == 0 and not failure
+        # The end of a rollout says nothing of the old processes, which may stay.
+        is_judged = by_itself and not has_done and self.judges(watcher, process)
         del places.deaths[: 1 - DEATHS]
         places.deaths.append(
             Death(
@@ -191,11 +193,10 @@ class Recorder(Spawner):
                 failure="" if failure is None else str(failure) or type(failure).__name__,
                 oom=oom,
                 is_awaited=is_captured,
+                was_rolled=is_judged or process.stale,
             )
         )
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
-        # The end of a rollout says nothing of the old processes, which may stay.
-        is_judged = by_itself and not has_done and self.judges(watcher, process)
         was_ready = process.proved and process not in places.trials
         marks = {"status_lost": lost, "rollout": is_judged, "oom": oom}
         told.update((mark, True) for mark, is_so in marks.items() if is_so)

@@ -22,6 +22,10 @@ PAST = {
 """What the one who gave an order did to the watcher, by the order's word."""
 
 
+CHANGES = ("command:set", "command:reloadconfig")
+"""The causes of rollouts that bring about other options."""
+
+
 class Goal(NamedTuple):
     """What is wanted. Immutable: each order makes a new one."""
 
@@ -42,8 +46,16 @@ class Goal(NamedTuple):
             return "its last process has ended"
         if self.word == "quit":
             return "the daemon is stopping"
-        why = f" ({self.cause.reason})" if self.cause.reason else ""
-        return f"{self.cause.actor or 'a later order'} {PAST.get(self.word, self.word)} it{why}"
+        return deed_of(self.word, self.cause)
+
+
+def deed_of(word: str, cause: Cause) -> str:
+    """Say who has done what to a watcher, by the word of an order and its cause."""
+    did = f"{PAST.get(word, word)} it"
+    if word == "reload" and cause.text in CHANGES:
+        did = f"changed its options by {cause.text.partition(':')[2]}"
+    why = f" ({cause.reason})" if cause.reason else ""
+    return f"{cause.actor or 'a later order'} {did}{why}"
 
 
 class Run(NamedTuple):
@@ -92,6 +104,7 @@ class Failed(NamedTuple):
     is_undone: bool  # the options of before are back
     text: str = ""  # all of it; "" until it is known what the process has written last
     is_over: bool = False  # another order has come
+    generation: int = 0  # the one that the rollout was to bring about
 
     def told(self, kept: Collection[int], words: str) -> Failed:
         """Return it with its text, now that it is known what is left, and what was written."""

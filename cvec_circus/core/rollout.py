@@ -256,6 +256,7 @@ class Roller(Ender):
             rollout.total,
             0 if is_partial else replaced,
             bool(undo.names),
+            generation=watcher.settings.newest,
         )
         if rollout.cause.text == MAX_AGE.text:
             self._put_off(watcher)

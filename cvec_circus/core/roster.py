@@ -240,7 +240,12 @@ class Roster(Watchers):
         self.steps.take_over(watcher, changed)
         rolls = given.fresh or any(map(needs_fresh, changed))
         rolls = rolls and watcher.is_running and watcher.wants_to_run
-        self._expect(given, wait, [watcher], watcher.places.spawned() if rolls else None)
+        at_stake = {name: options[name] for name in changed}
+        at_stake.update((n, options[n]) for n in watcher.at_stake() if n in options)
+        ends = watcher.places.spawned() if rolls else None
+        if not rolls and any(name in at_stake for name in watcher.at_stake()):
+            ends = list(watcher.places.stale)
+        self._expect(given._replace(options=at_stake), wait, [watcher], ends)
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
             names = (*changed, *given.dropped)
@@ -312,6 +317,10 @@ class Roster(Watchers):
             CARRIED_OUT[type(one)](self, one, wait)
         for watcher, base in given.bases:
             watcher.settings.rebase(base)
+        for watcher in given.joined:
+            at_stake = {name: watcher.options.get(name) for name in watcher.at_stake()}
+            wish = orders.SetOptions(watcher, at_stake, given.cause)
+            self._expect(wish, wait, [watcher], list(watcher.places.stale))
         for watcher in given.settled:
             watcher.settle(given.cause)
 

@@ -105,7 +105,7 @@ def places_state(places: Places) -> State:
     agenda = places.agenda.entries()
     return {
         **taken(places, "free_wids", *PLACES),
-        "deaths": list(places.deaths),
+        "deaths": [death.to_state() for death in places.deaths],
         **{row: [p.wid for p in rows[row] if p.state is not ProcessState.REMOVED] for row in rows},
         "slots": [{**taken(p, *p.__slots__), "state": p.state.value} for p in slots],
         "agenda": [[process.wid, int(purpose), at] for (process, purpose), at in agenda],

@@ -222,6 +222,10 @@ class Watcher:
         """Return the first condition that is not met."""
         return next((one for one in self.conditions if not one.is_met()), None)
 
+    def at_stake(self) -> tuple[str, ...]:
+        """Return the names of the options that go back if the rollout fails that is under way."""
+        return () if self.rollout is None else self.rollout.undo.names
+
     def is_held(self, starts: bool) -> bool:
         """Tell whether an order to all has not come to it yet: to start, or to stop."""
         return any(isinstance(one, Turn) and one.stage.starts is starts for one in self.conditions)

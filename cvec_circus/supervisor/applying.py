@@ -269,7 +269,8 @@ class Application:
         touched = {fold(step.name) for step in steps if not step.is_idle}
         watchers = self._roster.watchers()
         settled = [one for one in watchers if one.failed and fold(one.name) not in touched]
-        return orders.Configure(made, bases, self.cause, settled)
+        joined = [one for one in watchers if fold(one.name) not in touched and _is_made_so(one)]
+        return orders.Configure(made, bases, self.cause, settled, joined)
 
     def _counting(self) -> Watcher | None:
         """Return the watcher of the statistics, which has every socket; None without one."""
@@ -303,3 +304,11 @@ class Application:
             yield orders.Stop([watcher], self.cause)
         dropped = frozenset(watcher.options.keys() - options.keys())
         yield orders.SetOptions(watcher, options, self.cause, step.processes == REPLACE, dropped)
+
+
+def _is_made_so(watcher: Watcher) -> bool:
+    """Tell whether a rollout is under way whose failure takes back what a configuration says."""
+    if watcher.rollout is None:
+        return False
+    wanted, before = watcher.settings.configured(), watcher.rollout.undo.configured
+    return any(wanted.get(name) != before.get(name) for name in watcher.at_stake())

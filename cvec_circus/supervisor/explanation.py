@@ -99,7 +99,7 @@ def _last_death(death: Death, now: float) -> Fields:
 
 def _death(death: Death, now: float) -> Fields:
     row = death._asdict()
-    del row["life"], row["is_awaited"]
+    del row["life"], row["is_awaited"], row["was_rolled"]
     row["age"] = round(now - row.pop("at"), 3)
     row["lived"] = round(row["lived"], 3)
     row["ready"] = row.pop("was_proved")

@@ -82,7 +82,7 @@ def _watcher(desks: Desks, watcher: Watcher, ends: dict[Any, Pipe], out: Handove
         "counts": written_counts(watcher),
         "rows": [_row(process, deadlines.get((process, Purpose.KILL))) for process in leaders],
         "backoffs": [[w, taken(one, *one.__slots__)] for w, one in places.backoffs.items()],
-        "deaths": list(places.deaths),
+        "deaths": [death.to_state() for death in places.deaths],
         "noted": desks.bookkeeper.written(watcher),
         "processes": [_process(desks, watcher, one, ends, out) for one in leaders],
     }

@@ -6,24 +6,35 @@ the end of each kind of order is, and `STATES` what clients wait for without an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
-from cvec_circus.core.conditions import Dependency, Predecessor
-from cvec_circus.core.goal import THE_END
+from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import FAILING, phase
-from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.reason import unending, unready, why
+from cvec_circus.supervisor.obstacles import (
+    about,
+    exhausted,
+    failed_since,
+    held_up,
+    is_hopeless,
+    is_void,
+    left_of,
+    not_up,
+    overtaken,
+    rolled_back,
+    stayed_up,
+    stuck,
+)
+from cvec_circus.supervisor.part import DONE, NO_OPTIONS, Part, Verdict, mark
+from cvec_circus.supervisor.reason import unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import OWN_ENDS
-from cvec_circus.wire.outcome import Death, lasting
-
-DONE = ""
-"""It is so."""
+from cvec_circus.wire.outcome import lasting
 
 RECONFIGURED = "command:reloadconfig"
 """The cause of the orders that a configuration comes to."""
@@ -31,78 +42,52 @@ RECONFIGURED = "command:reloadconfig"
 RESIZED = "change of numprocesses"
 """The word for the order of another number of processes."""
 
-Verdict = Optional[str]
 
+def part_of(
+    order: orders.Order | Await,
+    watcher: Watcher,
+    before: frozenset[int],
+    ends: tuple[ManagedProcess, ...] | None,
+    proves: bool = False,
+) -> Part:
+    """Return a watcher's part of the answer to an order, which is not applied yet.
 
-class Part:
-    """One watcher's share of an answer, noted before the order. Owned by the supervisor thread.
-
-    Attributes:
-        before: The pids of the watcher at that time.
-        processes: Those that have to be gone.
-        life: The life of the watcher in which it has to be filled.
-        failures: How many of its rollouts had failed by then.
-        gaps: How many had had a gap.
-        proves: Whether its processes have to be proved, too.
-        had_proved: Whether one of them was, so that a rollout which fails goes back.
-        since: The pid and the instant of its last death by then.
-        kind: Equal parts of a watcher come to their end together, and with the same verdict.
+    Args:
+        before: The pids of the watcher.
+        ends: The processes that have to be gone; None if it is about none.
+        proves: Whether its processes have to be proved, where that makes sense.
     """
-
-    __slots__ = (
-        *("before", "failures", "gaps", "had_proved", "kind", "life", "order", "processes"),
-        *("proves", "reached", "since", "wanted_up", "watcher"),
+    if isinstance(order, Await):
+        return Part("wait", STATES[order.state], watcher, before, ends or ())
+    word, reached = ENDS[type(order)]
+    restarts = isinstance(order, orders.Reload) and order.restarts
+    options = NO_OPTIONS
+    if restarts:
+        reached = is_up
+    if ends is not None and isinstance(order, orders.SetOptions):
+        reached, options = is_reloaded, order.options
+    if ends is not None and type(order) is orders.Stop:
+        reached = is_killed  # a part, which stays wanted up
+    if type(order) is orders.Kill and order.surge:
+        reached = is_replaced
+    return Part(
+        "reloadconfig" if order.cause.text == RECONFIGURED else word,
+        reached,
+        watcher,
+        before,
+        ends or (),
+        options,
+        goes_down=restarts or type(order) is orders.Restart,
+        proves=proves and reached in (is_up, is_reloaded, is_sized),
     )
 
-    def __init__(
-        self,
-        order: orders.Order | Await,
-        watcher: Watcher,
-        before: frozenset[int],
-        ends: tuple[ManagedProcess, ...] | None,
-        proves: bool = False,
-    ) -> None:
-        restarts = isinstance(order, orders.Reload) and order.restarts
-        goes_down = watcher.goal.cycle or restarts or type(order) is orders.Restart
-        stays_up = watcher.is_running and not goes_down
-        if isinstance(order, Await):
-            self.order, self.reached = "wait", STATES[order.state]
-        else:
-            self.order, self.reached = ENDS[type(order)]
-            if order.cause.text == RECONFIGURED:
-                self.order = "reloadconfig"
-        if restarts:
-            self.reached = is_up
-        if ends is not None and type(order) is orders.SetOptions:
-            self.reached = is_reloaded
-        if ends is not None and type(order) is orders.Stop:
-            self.reached = is_killed  # a part, which stays wanted up
-        if type(order) is orders.Kill and order.surge:
-            self.reached = is_replaced
-        self.watcher = watcher
-        self.life = watcher.lives if stays_up else watcher.lives + 1
-        self.before = before
-        self.wanted_up = watcher.goal.up
-        self.processes = ends or ()
-        self.gaps = watcher.gaps
-        self.failures = watcher.failed.number if watcher.failed else 0
-        self.proves = proves and self.reached in (is_up, is_reloaded, is_sized)
-        there = (*watcher.places.fresh, *watcher.places.stale)
-        self.had_proved = any(process.proved for process in there)
-        self.since = _mark(watcher.places.last_death) if self.proves else None
-        same = id(self.processes)  # those of ten thousand take long to compare
-        self.kind: Hashable = (
-            *(self.order, self.reached, self.life, self.wanted_up, self.failures),
-            *(self.proves, self.had_proved, self.since),
-            same,
-        )
 
-    def judge(self) -> tuple[Verdict, int]:
-        """Return the verdict, and the pid of the process that it blames, 0 for none."""
-        if self.proves and (blamed := died_unproved(self) or held_by_failure(self)) is not None:
-            return blamed
-        verdict = self.reached(self)
-        return is_proved(self) if self.proves and verdict is DONE else (verdict, 0)
+def judge(part: Part) -> tuple[Verdict, int]:
+    """Return the verdict on a part, and the pid of the process that it blames, 0 for none."""
+    if part.proves and (blamed := died_unproved(part) or held_by_failure(part)) is not None:
+        return blamed
+    verdict = part.reached(part)
+    return is_proved(part) if part.proves and verdict is DONE else (verdict, 0)
 
 
 # -- the end of each kind of order, for one watcher
@@ -129,6 +114,8 @@ def is_reloaded(part: Part) -> Verdict:
         return not_up(part)
     if failed_since(part):
         return rolled_back(part)
+    if is_void(part):
+        return overtaken(part)
     if watcher.rests:
         return DONE
     is_filled = watcher.is_up and watcher.filled_life >= part.life
@@ -181,71 +168,6 @@ def is_replaced(part: Part) -> Verdict:
     return is_killed(part)
 
 
-def failed_since(part: Part) -> bool:
-    """Tell whether a rollout has failed since the order."""
-    failed = part.watcher.failed
-    return failed is not None and failed.number > part.failures and not failed.is_over
-
-
-def rolled_back(part: Part) -> Verdict:
-    """Say how the rollout has failed; "not yet" until that is known."""
-    text = part.watcher.failed.text if part.watcher.failed else ""
-    return f"{part.order} of {part.watcher.name}: {text}" if text else None
-
-
-def left_of(part: Part) -> list[ManagedProcess]:
-    """Return the processes that have to be gone and are not."""
-    return [process for process in part.processes if process.state is not ProcessState.REMOVED]
-
-
-def stayed_up(part: Part) -> bool:
-    """Tell whether later orders in the same turn have undone a restart."""
-    watcher = part.watcher
-    return part.life > watcher.lives and watcher.is_running and not watcher.goal.cycle
-
-
-def not_up(part: Part) -> Verdict:
-    """Say why a watcher is not on its way to where the order wanted it; DONE if it has done its
-    work."""
-    watcher = part.watcher
-    if watcher.goal.word == THE_END and not watcher.goal.up:
-        return DONE if watcher.has_completed else stuck(part, watcher)
-    return f"{watcher.name} gave up: {watcher.reason}" if watcher.reason else overtaken(part)
-
-
-def overtaken(part: Part) -> str:
-    """Say which later order has made this one void, and who gave it."""
-    return f"{part.order} of {part.watcher.name} abandoned: {part.watcher.goal.deed}"
-
-
-def is_hopeless(watcher: Watcher) -> bool:
-    """Tell whether a watcher waits for another one that does not start unless it is ordered."""
-    first = watcher.unmet()
-    return isinstance(first, Dependency) and first.is_hopeless()
-
-
-def held_up(part: Part) -> Verdict:
-    """Say why a watcher cannot start unless something is ordered; "not yet" if it can."""
-    watcher = part.watcher
-    first = watcher.unmet()
-    if first is not None and is_hopeless(watcher):
-        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
-    return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
-
-
-def exhausted(part: Part) -> Verdict:
-    """Say why a slot cannot be filled, after as many attempts as `max_retry` says."""
-    places = part.watcher.places
-    text = f"{part.order} of {part.watcher.name}: {places.trouble or places.refused}"
-    return text if places.exhausted else None
-
-
-def stuck(part: Part, watcher: Watcher) -> Verdict:
-    """Say which processes of that watcher do not end; "not yet" when there are none."""
-    found = watcher.places.unkillable()
-    return f"{part.order} of {watcher.name}: {unending(found)}" if found else None
-
-
 # -- what is proved
 
 
@@ -253,19 +175,22 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
     """Blame the first process that has ended by itself since the order, before it was ready; None
     if there is none, or a rollout judges them."""
     watcher = part.watcher
-    is_rolled = part.reached is is_reloaded or failed_since(part) or watcher.rollout is not None
-    if part.reached is not is_up and part.had_proved and is_rolled:
-        return None
+    if part.reached is is_reloaded and failed_since(part):
+        return None  # it says more
+    failed = watcher.failed
+    if part.reached is is_sized and failed and not failed.is_over and failed_since(part):
+        return None  # the number is so with the old processes
     found = None
     for death in reversed(watcher.places.deaths):
-        if _mark(death) == part.since or death.life < part.life:
+        if mark(death) == part.since or death.life < part.life:
             break
-        if not (death.was_proved or death.failure) and death.cause in OWN_ENDS:
+        is_judged = death.was_rolled and part.had_proved and part.reached is not is_up
+        if not (is_judged or death.was_proved or death.failure) and death.cause in OWN_ENDS:
             found = death
     if found is None:
         return None
     how = f"{ended(found.exit_code, found.oom)} after {lasting(found.lived)}, before it was ready"
-    return f"{part.order} of {watcher.name}: process {found.pid} {how}", found.pid
+    return f"{about(part)}: process {found.pid} {how}", found.pid
 
 
 def held_by_failure(part: Part) -> tuple[Verdict, int] | None:
@@ -300,12 +225,8 @@ def is_proved(part: Part) -> tuple[Verdict, int]:
         return DONE if is_not_meant else not_up(part), 0
     for process in watcher.places.fresh:
         if process.unready:
-            return f"{part.order} of {watcher.name}: {process.unready}", process.pid
+            return f"{about(part)}: {process.unready}", process.pid
     return exhausted(part), 0
-
-
-def _mark(death: Death | None) -> tuple[int, float] | None:
-    return None if death is None else (death.pid, death.at)
 
 
 # -- the states that clients wait for

@@ -17,9 +17,11 @@ from cvec_circus.core.phase import phase
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.obstacles import not_up
+from cvec_circus.supervisor.part import DONE, Part
 from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.supervisor.turn import Backlog, Post
-from cvec_circus.supervisor.verdicts import DONE, Await, Part, not_up
+from cvec_circus.supervisor.verdicts import Await, judge, part_of
 from cvec_circus.wire import orders
 from cvec_circus.wire.outcome import WROTE, Outcome, Wait, standing
 
@@ -151,12 +153,13 @@ class WaitDesk:
         for watcher in watchers:
             pids = self._share(watcher, frozenset(watcher.places.pids()))
             processes = None if ends is None else self._share(watcher, tuple(ends))
-            wait.parts.append(Part(order, watcher, pids, processes, wait.proved))
+            wait.parts.append(part_of(order, watcher, pids, processes, wait.proved))
 
     def begin(self, wait: Wait, order: orders.Order | Await) -> Iterable[Watcher]:
         """Wait from now on, as the order has been applied, and return the watchers to look at."""
         waiting = Waiting(wait, collects=type(order) is orders.Configure)
         for part in waiting.parts:
+            part.note_order()
             if part.watcher.is_abandoned:
                 waiting.close(
                     part, part.reached(part) or DONE
@@ -193,7 +196,7 @@ class WaitDesk:
 
     def _judge(self, part: Part) -> str | None:
         """Return the verdict on a part, with what the process has written that it blames."""
-        verdict, pid = part.judge()
+        verdict, pid = judge(part)
         if not verdict or not pid:
             return verdict
         words = self._output(part.watcher, pid)

@@ -125,6 +125,7 @@ class Configure(NamedTuple):
     bases: Sequence[tuple[Watcher, Mapping[str, Any]]]  # each watcher's configured options
     cause: Cause
     settled: Sequence[Watcher] = ()  # those that are as the configuration wants them
+    joined: Sequence[Watcher] = ()  # those that a rollout makes so, which is under way
 
 
 class Quit(NamedTuple):

@@ -106,6 +106,11 @@ class Death(NamedTuple):
     oom: bool = False  # the kernel has killed it, because its cgroup was out of memory
     output: tuple[str, ...] | None = None  # what it wrote last; None if that is not known
     is_awaited: bool = False  # its output is on its way
+    was_rolled: bool = False  # a rollout judged it, or was replacing it
+
+    def to_state(self) -> list[Any]:
+        """Return what is written down: all but what only an order needs that waits."""
+        return list(self[:-1])
 
 
 WROTE = "it wrote last: "
