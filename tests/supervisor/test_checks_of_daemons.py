@@ -149,5 +149,5 @@ class ChecksTest(DaemonCase):
         self.assertIn("ready.c: fd:3 is that of ready.b already; write another number", said.stderr)
         daemon.order("quit")
         log = "\n".join(daemon.ended())
-        self.assertIn(f"web: ready.a: {check} is the socket front, where old processes", log)
+        self.assertIn(f"web: ready.a: {check} is the socket front, which is open", log)
         self.assertNotIn("Traceback", log)
