@@ -150,7 +150,9 @@ class TestScaling(AutoscalerCase):
                 self.assertEqual(self.number, 4)
                 self.server.page = "5"
                 self.becomes(3)
-                self.phase, self.server.page = "up", "1000"
+                self.phase = "up"
+                self.looked(2)  # the phase is asked for before the load
+                self.server.page = "1000"
                 self.becomes(5)
                 self.end(plugin, thread)
                 why = f"web: not scaled: the load wants more processes, but its phase is {phase}"
