@@ -131,6 +131,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "phases": "Without `name`, and of several: the phase of each watcher, by name: see "
         ":ref:`phases`.",
         "phase": "With one `name`: its phase.",
+        "rollout": "With one `name`, in phase `reloading`: how far it is, as in `why`.",
         "reasons": "Without `name`, and of several: a sentence for each watcher that is not simply "
         "running.",
         "reason": "With one `name`: that sentence, if there is one.",

@@ -37,10 +37,12 @@ class Status(Command):
         watchers = target.known() if is_all else call.each(known=True)
         if not is_all and call.names(watchers):
             [watcher] = watchers
-            reason = target.reason(watcher)
+            reason, phase = target.reason(watcher), target.phase(watcher)
+            rollout = target.detail(watcher)["rollout"] if phase == "reloading" else None
             return {
                 "status": watcher.status,
-                "phase": target.phase(watcher),
+                "phase": phase,
+                **({"rollout": rollout} if rollout else {}),
                 **({"reason": reason} if reason else {}),
                 **({"watcher": tell(watcher)} if details else {}),
             }
@@ -72,7 +74,7 @@ class Status(Command):
                 for name, phase in reply["phases"].items()
             }
             return {**reply, "statuses": shown}
-        known = reply.get("watcher") or {}
+        known = reply.get("watcher") or reply
         return {**reply, "status": phase_cell(reply.get("phase") or reply["status"], known)}
 
     def words(self, reply: Fields) -> str | Table:

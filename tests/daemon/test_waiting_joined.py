@@ -65,6 +65,14 @@ class TestJoined(ReloadCase):
         [answer] = asking.until(joined)
         self.assert_failed(answer, "set of web: process ", "exited with 8", "sorry")
 
+    def test_how_far_it_is(self) -> None:
+        self.served.call("set", name="web", options={"cmd": self.bad})
+        rollout = self.served.call("status", name="web")["rollout"]
+        self.assertEqual((rollout["replaced"], rollout["total"]), (0, 1))
+        self.assertEqual(rollout["cause"], "command:set")
+        self.assertEqual(self.served.ctl("status", "web", "--phase").stdout, "reloading 0/1\n")
+        self.assertEqual(self.served.ctl("status", "web").stdout, "active\n")
+
     def test_the_same_configuration(self) -> None:
         asking = self.asking()
         self.write(self.text(self.bad))

@@ -90,6 +90,10 @@ class TestAnswers(EmbeddedCase):
         file.write_text("[circus]\n")
         self.ask("start", name="web", waiting=True)
         self.ask("reloadconfig", path=str(file), dry_run=True)
+        self.ask("wait", name="web", state="ready")
+        never = {"cmd": "sleep 1002", "ready.no": "notify", "ready_timeout": 1000}
+        self.ask("set", name="web", options=never)
+        self.ask("status", name="web")
         self.ask("quit")
         self.assertEqual(set(self.page.ANSWERS), set(table.NAMES) - NOT_ASKED)
         answers = self.page.ANSWERS
