@@ -84,6 +84,17 @@ class TestJoined(ReloadCase):
             self.assert_failed(answer, "reloadconfig of web: process ", "exited with 8", "sorry")
             self.assertEqual(answer["failed"], ["web"])
 
+    def test_a_configuration_that_is_put_back(self) -> None:
+        asking, olds = self.asking(), set(self.pids("web"))
+        self.write(self.text(self.bad))
+        first = asking.ask("reloadconfig", waiting="proved")
+        self.assertTrue(eventually(lambda: set(self.pids("web")) - olds))
+        self.write(self.text(GOOD))
+        answers = asking.until(first, asking.ask("reloadconfig", waiting="proved"))
+        said = "reloadconfig of web abandoned: file changed its options by reloadconfig"
+        self.assert_failed(answers[0], said)
+        self.assertEqual(answers[1]["status"], "ok")
+
     def test_other_options(self) -> None:
         asking = self.asking()
         first = self.set(asking, self.bad)
