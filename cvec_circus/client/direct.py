@@ -18,6 +18,9 @@ from cvec_circus.wire import zmtp
 
 ROUTER = frozenset({b"ROUTER"})
 
+TIMEOUTS = (TimeoutError, socket.timeout)
+"""One thing since Python 3.10."""
+
 
 def exchange(endpoint: str, message: Mapping[str, Any], timeout: float) -> dict[str, Any] | None:
     """Send a request and wait for its reply, `timeout` seconds at most. Any thread.
@@ -34,7 +37,7 @@ def exchange(endpoint: str, message: Mapping[str, Any], timeout: float) -> dict[
     try:
         if not wire.connect(endpoint):
             return None
-    except TimeoutError:
+    except TIMEOUTS:
         raise exc.CallError(calls.TIMED_OUT) from None
     except (OSError, zmtp.Violation):
         return None
@@ -46,7 +49,7 @@ def exchange(endpoint: str, message: Mapping[str, Any], timeout: float) -> dict[
                 if reply.get("id") == message["id"]:
                     was_cut_off = reply.get("retry") and not reply.get("accepted")
                     return None if was_cut_off else reply
-        except TimeoutError:
+        except TIMEOUTS:
             raise exc.CallError(calls.TIMED_OUT) from None
         except OSError as error:
             raise exc.CallError(f"The daemon is gone: {error.strerror or error}.") from None

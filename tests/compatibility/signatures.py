@@ -25,6 +25,8 @@ def default(parameter):
     value = parameter.default
     if value is parameter.empty:
         return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(int(value))  # a signal, too, whatever release of Python shows it
     return repr(value) if isinstance(value, str) else str(value)
 
 
