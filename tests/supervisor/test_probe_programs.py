@@ -190,7 +190,7 @@ class ExecTest(ProbeCase):
             self.release(watcher, process)
             self.stop(process)
             self.until(lambda: self.is_over(process))
-            for one in self.strays["web"]:
+            for one in self.strays.get("web", ()):  # those that are not dead already
                 os.kill(one.pid, signal.SIGKILL)
 
     def test_old_ones_are_forgotten(self) -> None:

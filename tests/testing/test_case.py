@@ -307,9 +307,9 @@ class TestWhatIsNotLetPass(LeakCheckedTestCase):
 
     def test_a_plugin_that_hangs_in_init(self) -> None:
         go = threading.Event()
-        slow = type("Slow", (Recorder,), {"handle_init": lambda plugin: go.wait(0.2)})
-        texts = self.run_case(lambda case: case.run_plugin(slow), timeout=0.05)
-        self.only(texts, "handle_init has not returned within 0.05 s")
+        slow = type("Slow", (Recorder,), {"handle_init": lambda plugin: go.wait(1.0)})
+        texts = self.run_case(lambda case: case.run_plugin(slow), timeout=0.5)
+        self.only(texts, "handle_init has not returned within 0.5 s")
 
     def test_a_test_that_fails_by_itself(self) -> None:
         texts = self.run_case(lambda case: case.fail("by itself"))
