@@ -230,7 +230,7 @@ class Command(MessageMaker):
         urgent: Answered while the daemon is stopping although it changes something.
         proves: Whether `--waiting` waits until what it has started is ready.
         waits: Whether its answer may take any time.
-        ignores_unknown: Whether unknown properties are ignored, with a line, unless near a known.
+        ignores_unknown: Whether unknown properties are logged and ignored, and not refused.
     """
 
     name = ""
@@ -283,10 +283,9 @@ class Command(MessageMaker):
                 if value is not None or not prop.null:
                     typed[key] = prop.convert(value)
             elif self.mutating or key not in _MEANINGLESS:
-                near = did_you_mean(key[:60], self.by_name)
-                if near or not self.ignores_unknown:
-                    raise MessageError(f"message invalid: unknown property {key[:60]!r}{near}")
-                unknown.append(repr(key[:60]))
+                unknown.append(f"{key[:60]!r}{did_you_mean(key[:60], self.by_name)}")
+                if not self.ignores_unknown:
+                    raise MessageError(f"message invalid: unknown property {unknown[0]}")
         for key in self.mandatory:
             if props.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")

@@ -67,14 +67,11 @@ class TestOldClients(unittest.TestCase):
         add = table.load_all()["add"]
         extra = {f"x{number}": 1 for number in range(9)}
         with self.assertLogs("cvec_circus", "WARNING") as logs:
-            typed = add.validate({"name": "w", "cmd": "s", "start": True, "note": {}, **extra})
+            typed = add.validate({"name": "w", "cmd": "s", "start": True, "option": {}, **extra})
         self.assertEqual((typed["name"], typed["start"], typed["options"]), ("w", True, {}))
         [said] = logs.output
-        self.assertIn("add w: ignored unknown properties: 'note', 'x0'", said)
+        self.assertIn("add w: ignored unknown properties: 'option'; did you mean options?", said)
         self.assertNotIn("x5", said)
-        for slip in ("optoins", "Options", "startt"):
-            with self.subTest(slip), self.assertRaisesRegex(MessageError, "did you mean"):
-                add.validate({"name": "w", "cmd": "s", slip: {}})
 
     def test_others_refuse_it(self) -> None:
         commands = table.load_all()

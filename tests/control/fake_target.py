@@ -338,5 +338,5 @@ def told(order: orders.Order) -> tuple[Any, ...]:
     return (*shown, *filter(None, [order.cause.why]))
 
 
-UNSHOWN = {"cause", "beside", "fresh", "dropped", "bases", "settled"}
+UNSHOWN = {"cause", "beside", "fresh", "dropped", "bases", "settled", "joined"}
 """What a command cannot say, and the cause, of which only the reason is shown."""
