@@ -34,7 +34,8 @@ class OwnPath(NamedTuple):
 
     def unlink(self) -> None:
         """Remove it, unless it is gone, or another process has put its own there."""
-        for name in (self.path, self.spare):
+        # A thread that looks after them may make either from the other between two of these.
+        for name in (self.spare, self.path, self.spare):
             with suppress(OSError):  # it is gone, or its directory is, or cannot be written to
                 if self._is_at(name):
                     os.unlink(name)

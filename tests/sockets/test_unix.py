@@ -95,6 +95,25 @@ class TestPath(UnixCase):
         self.path.unlink()
         managed.close()
 
+    def test_a_look_after_it_while_it_is_removed_leaves_nothing(self) -> None:
+        unlinked = os.unlink
+        for moment in range(3):
+            with self.subTest(moment), tempfile.TemporaryDirectory() as folder:
+                with socket.socket(socket.AF_UNIX) as sock:
+                    own = unix.bind(sock, f"{folder}/s", 0o600, None)
+                    own.keep()
+                    left = [moment]
+
+                    def unlink(name: str, own: unix.OwnPath = own, left: list[int] = left) -> None:
+                        unlinked(name)
+                        if left[0] == 0:
+                            own.look_after("socket s", lambda own: lambda: None)
+                        left[0] -= 1
+
+                    with mock.patch.object(os, "unlink", unlink):
+                        own.unlink()
+                self.assertEqual(os.listdir(folder), [])
+
     def test_a_change_of_the_directory_in_between(self) -> None:
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.path.parent)
