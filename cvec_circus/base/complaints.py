@@ -27,7 +27,7 @@ def tell_shortage(name: str, error: BaseException, place: str) -> bool:
     Safe from any thread.
 
     Returns:
-        Whether it is so. Otherwise the error is a fault of ours.
+        Whether it is so. Otherwise the error is a bug in this package.
     """
     if not isinstance(error, MemoryError) and getattr(error, "errno", None) not in SHORTAGES:
         return False

@@ -23,7 +23,7 @@ class Members:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if not overridden(cls, vars(cls)):
-            return  # it is one of ours
+            return  # a class of this package
         from cvec_circus.compat import gone
 
         given = [vars(base) for base in cls.__mro__]

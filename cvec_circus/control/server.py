@@ -179,7 +179,7 @@ class Reply:
             raise MessageError(reason, messages.COMMAND_FAILED)
 
     def hand_over(self) -> list[Any] | None:
-        """Return what another program needs to answer in our place; None if nobody awaits it."""
+        """Return what another program needs to answer in our place; None if no client waits."""
         if self._request is None or self.cast or self.is_dead or self.answered:
             return None
         return [*self._request.origin, self.message_id, self.label]

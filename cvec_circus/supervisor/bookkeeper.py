@@ -316,8 +316,8 @@ class LedgerBookkeeper(Bookkeeper):
         drop(f"{COUNTS} {place}")
 
     def flush(self) -> None:
-        """See `Bookkeeper`. A thread that writes gets what nobody ordered when the turn is over: it
-        would take the interpreter in the turn, between a death and the successor."""
+        """See `Bookkeeper`. Orders are written at once; all else goes to the thread at the end of a
+        turn: earlier, it would take the interpreter between a death and the successor."""
         if self._ledger.is_prompt:
             self._ledger.flush()
         elif self._is_urgent:

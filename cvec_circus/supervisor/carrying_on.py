@@ -1,7 +1,7 @@
 """The beginning of a daemon that goes on after an upgrade. On the supervisor thread.
 
 Everything that the program before has handed over is taken up; then the file is read as a
-``reloadconfig`` would, and everybody is told.
+``reloadconfig`` would, and subscribers, the log and the client that asked hear of it.
 """
 
 from __future__ import annotations

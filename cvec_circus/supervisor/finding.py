@@ -79,7 +79,7 @@ class Finder:
         raise NotImplementedError
 
     def search_too(self, family: Family) -> None:
-        """Note that a leader has ended: its orphans may be no children of ours."""
+        """Note that a leader has ended: its orphans may not become our children."""
 
     # Nothing to do where orphans do not become our children: process 1 collects them.
 

@@ -240,11 +240,10 @@ class Notices:
 
 
 def _make(path: str, mode: int) -> None:
-    """Make a folder that nobody else may change; what is there must be such a one, and gets the
-    rights of that mode beside its own.
+    """Make a folder that only we may change, or take one, and give it the rights of `mode`, too.
 
     Raises:
-        OSError: It is not.
+        OSError: Others may change what is there, or it is not a folder.
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)

@@ -34,7 +34,7 @@ def rolled_back(part: Part) -> Verdict:
 
 
 def left_of(part: Part) -> list[ManagedProcess]:
-    """Return the processes that have to be gone and are not."""
+    """Return the processes that must be gone and are still there."""
     return [process for process in part.processes if process.state is not ProcessState.REMOVED]
 
 

@@ -25,11 +25,11 @@ class Part:
         order: The word for the order.
         reached: Returns the verdict on it.
         before: The pids of the watcher at that time.
-        processes: Those that have to be gone.
+        processes: Those that must be gone.
         life: The life of the watcher in which it has to be filled.
         failures: How many of its rollouts had failed by then.
         gaps: How many had had a gap.
-        proves: Whether its processes have to be proved, too.
+        proves: Whether its processes must be proved, too.
         had_proved: Whether one of them was, so that a rollout which fails goes back.
         since: The pid and the instant of its last death by then.
         options: Those that a rollout brings about, with the values that the order wants.

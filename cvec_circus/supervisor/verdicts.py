@@ -54,8 +54,8 @@ def part_of(
 
     Args:
         before: The pids of the watcher.
-        ends: The processes that have to be gone; None if it is about none.
-        proves: Whether its processes have to be proved, where that makes sense.
+        ends: The processes that must be gone; None if it is about none.
+        proves: Whether its processes must be proved, where that makes sense.
     """
     if isinstance(order, Await):
         return Part("wait", STATES[order.state], watcher, before, ends or ())

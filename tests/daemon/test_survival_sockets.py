@@ -11,22 +11,25 @@ from tests.daemon.test_survival import SurvivalCase
 from tests.support.daemon import Daemon, child, gone
 from tests.support.eventually import eventually
 
+SERVE = child("serve", "$(circus.sockets.web)")
+
+WEB = """
+[watcher:web]
+cmd = {CMD}
+use_sockets = True
+min_uptime = 0.1
+stdout_stream.filename = {DIR}/out.log
+[socket:web]
+host = 127.0.0.1
+port = 0
+"""
+
 
 class TestSockets(SurvivalCase):
     """Managed sockets are taken over with the connections that wait in them."""
 
     def test_a_port(self) -> None:
-        text = f"""
-[watcher:web]
-cmd = {child("serve", "$(circus.sockets.web)")}
-use_sockets = True
-min_uptime = 0.1
-stdout_stream.filename = {{DIR}}/out.log
-[socket:web]
-host = 127.0.0.1
-port = 0
-"""
-        daemon = self.daemon(text)
+        daemon = self.daemon(WEB.replace("{CMD}", SERVE))
         address = self.address(daemon)
         (pid,) = daemon.wire.pids("web")
         self.assertEqual(ask(address), pid)
@@ -50,17 +53,8 @@ port = 0
 
     def test_one_that_no_process_has_got_yet(self) -> None:
         """A rollout for another socket has failed: it has not been applied, also later."""
-        text = f"""
-[watcher:web]
-cmd = sh -c 'test ! -e {{DIR}}/broken && exec {child("serve", "$(circus.sockets.web)")}'
-use_sockets = True
-min_uptime = 0.1
-stdout_stream.filename = {{DIR}}/out.log
-[socket:web]
-host = 127.0.0.1
-port = 0
-"""
-        daemon = self.daemon(text)
+        cmd = f"sh -c 'test ! -e {{DIR}}/broken && exec {SERVE}'"
+        daemon = self.daemon(WEB.replace("{CMD}", cmd))
         address = self.address(daemon)
         (pid,) = daemon.wire.pids("web")
         self.assertTrue(eventually(lambda: daemon.call("is-active", name="web")["active"]))
