@@ -40,7 +40,8 @@ class Add(Command):
         given = {**props["options"], "cmd": props["cmd"]}
         if props["args"] is not None:
             given["args"] = props["args"]
-        watcher = call.target.new_watcher(props["name"], convert_options(given))
+        options = convert_options(given, call.answer.is_program)
+        watcher = call.target.new_watcher(props["name"], options)
         cause = call.cause
         call.target.give(orders.Add(watcher, cause))
         return call.give(orders.Start([watcher], cause), _started) if props["start"] else {}

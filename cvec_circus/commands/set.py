@@ -59,8 +59,12 @@ class Set(Command):
         return self.typed({"name": args[0], "options": options, **switches})
 
 
-def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
+def convert_options(given: Mapping[str, Any], is_open: bool = False) -> dict[str, Any]:
     """Convert the options that `add` and `set` get, by the table of the configuration.
+
+    Args:
+        given: Options as they came, text or typed.
+        is_open: Whether any other key is a freeform option, as it is where a watcher is described.
 
     Raises:
         MessageError: Keys without a dot are no options, in the words of Circus, or several things
@@ -76,7 +80,7 @@ def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
         problems.append(OptionError("cmd", "the command is empty"))
     converted: dict[str, Any] = {}
     try:
-        converted = WATCHER_OPTIONS.convert(given)
+        converted = WATCHER_OPTIONS.convert(given, is_open)
     except OptionsError as several:
         problems += several.problems
     except OptionError as problem:

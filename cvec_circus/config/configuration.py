@@ -45,7 +45,7 @@ class PluginConfig(NamedTuple):
     """One plugin. Immutable by convention.
 
     Attributes:
-        name: The name of its watcher: `plugin:NAME`.
+        name: The name of its watcher: `plugin:NAME`; from a program the one that it gives.
         use: The full name of its class.
         config: What its constructor gets, but for `name`: the section less `use`. From a file it is
             text, byte for byte as written but for `$(circus.env.NAME)`, which is replaced.

@@ -47,6 +47,7 @@ class Section:
         header: What a file has in brackets.
         values: The value of each key: text from a file; anything from a program.
         written: The values before names of variables in them were replaced.
+        watcher: The name of the watcher that the section makes, "" if it makes none.
         places: The place of each key, and of the section itself under ""; empty for a program.
         inherited: The keys that come from `[DEFAULT]`.
         extended: The keys that come from what it extends, each with the name of the section.
@@ -55,13 +56,14 @@ class Section:
     """
 
     __slots__ = (
-        *("header", "kind", "name", "places", "values", "written"),
+        *("header", "kind", "name", "places", "values", "watcher", "written"),
         *("inherited", "extended", "variables", "variable_places"),
     )
 
     def __init__(self, kind: str, name: str, header: str, place: Place | None = None) -> None:
         self.kind = kind
         self.name = name
+        self.watcher = {WATCHER: name, PLUGIN: PLUGIN_PREFIX + name}.get(kind, "")
         self.header = header
         self.values: dict[str, Any] = {}
         self.written = self.values
@@ -70,13 +72,6 @@ class Section:
         self.extended: dict[str, str] = {}
         self.variables: dict[str, str] = {}
         self.variable_places: dict[str, Place] = {}
-
-    @property
-    def watcher(self) -> str:
-        """The name of the watcher that the section makes, "" if it makes none."""
-        if self.kind == PLUGIN:
-            return PLUGIN_PREFIX + self.name
-        return self.name if self.kind == WATCHER else ""
 
     def place(self, key: str = "") -> Place | None:
         """Return where a key stands, or the section if the key is not given."""

@@ -162,6 +162,11 @@ class Reply:
         return shown if credentials is None else "{} (pid {}, uid {})".format(shown, *credentials)
 
     @property
+    def is_program(self) -> bool:
+        """Whether the program that embeds the daemon asks, and no client."""
+        return self._request is None
+
+    @property
     def client(self) -> Hashable:
         """What distinguishes the sender from others; None for the program."""
         return None if self._request is None else self._request.client

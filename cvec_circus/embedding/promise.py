@@ -25,9 +25,20 @@ class Promise:
     every promise left fails, so no thread waits for ever.
     """
 
-    def __init__(self, on_owner: Callable[[], bool] = bool) -> None:
-        """Make a promise; `on_owner` tells whether the calling thread is the one that keeps it."""
+    def __init__(
+        self,
+        on_owner: Callable[[], bool] = bool,
+        later: Callable[[Callable[[], object]], bool] | None = None,
+    ) -> None:
+        """Make a promise.
+
+        Args:
+            on_owner: Tells whether the calling thread is the one that keeps it.
+            later: Calls a function on that thread in its next turn, or returns False. Without it,
+                callbacks are called where the promise is kept, in the middle of what keeps it.
+        """
         self._on_owner = on_owner
+        self._later = later
         self._home = Home("promise", "wait in the process that gave the order")
         self._gates: list[threading.Lock] = []
         self._done = False
@@ -121,7 +132,7 @@ class Promise:
         """
         self._callbacks.append(fn)
         if self._done:
-            self._call_back()
+            self.call_back()
 
     # -- the thread that keeps it
 
@@ -143,9 +154,10 @@ class Promise:
                 self._gates.pop().release()
             except IndexError:
                 break  # the thread of the last one does not wait any more
-        self._call_back()
+        if not (self._callbacks and self._later and self._later(self.call_back)):
+            self.call_back()
 
-    def _call_back(self) -> None:
+    def call_back(self) -> None:
         """Call each function once, on whichever of two threads gets to it first."""
         while self._callbacks:
             try:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus import exc, logger
+from cvec_circus import exc
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.home import Home
 from cvec_circus.control.server import PROGRAM, Reply
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Reach:
     """Connects the public objects of one arbiter to its supervisor. Safe from any thread.
 
-    It has no lock. The supervisor thread answers in its next turn; on that thread itself, in a
-    callback, a question is answered at once and an order is carried out in the next turn. So
-    nothing here can wait for something that waits for it.
+    It has no lock. The supervisor thread answers in its next turn; on that thread itself, where a
+    callback has a turn of its own, at once. So nothing here can wait for something that waits for
+    it.
 
     Attributes:
         arbiter: The arbiter whose objects these are.
@@ -81,6 +81,7 @@ class Reach:
         self._owner = None
         for promise in list(self._open):
             promise.fail(_stopped())
+            promise.call_back()  # the turn for it may not have come
 
     # -- who orders
 
@@ -142,6 +143,11 @@ class Reach:
         supervisor = self._found()
         return supervisor is not None and supervisor.loop.post(fn, supervisor, *args)
 
+    def _later(self, fn: Callable[[], object]) -> bool:
+        """Call a function in the next turn of the supervisor thread; return False without one."""
+        supervisor = self._supervisor
+        return supervisor is not None and supervisor.loop.post(fn)
+
     def order(self, command: str, field: str = "", /, **properties: Any) -> Promise:
         """Carry out a command in the name of `actor`; see `order_as`."""
         return self.order_as(self.actor, command, field, **properties)
@@ -156,9 +162,9 @@ class Reach:
             **properties: Those of the command. With `waiting`, the reply comes at its end.
 
         Raises:
-            CircusError: It is refused. On the supervisor thread, the promise says so instead.
+            CircusError: It is refused.
         """
-        promise = Promise(self.on_owner)
+        promise = Promise(self.on_owner, self._later)
         self._open.add(promise)
         promise.add_done_callback(self._open.discard)
         message = {"command": command, "properties": properties}
@@ -166,17 +172,6 @@ class Reach:
         def carry_out(supervisor: Supervisor) -> None:
             supervisor.carry_out(message, PromisedReply(promise, field, supervisor.clock, actor))
 
-        def carry_out_later(supervisor: Supervisor) -> None:
-            try:
-                carry_out(supervisor)
-            except Exception as error:  # the promise tells the giver of the order, even of a bug
-                logger.warning("%s, given in a callback, failed: %s", command, error)
-                promise.fail(error)
-
-        if self.on_owner():
-            if not self.post(carry_out_later):
-                promise.fail(_stopped())
-            return promise
         try:
             self.ask(carry_out)
         except BaseException:

@@ -190,7 +190,9 @@ class Watchers(PublishedArbiter):
         """
         given = {key: value for key, value in options.items() if value is not None}
         if self._reach.is_open:
-            self._reach.order("add", name=name, cmd=cmd, options=given)
+            added = self._reach.order("add", name=name, cmd=cmd, options=given)
+            if not self._reach.on_owner():
+                added.result()  # the names of users are looked up elsewhere first
             handle = Watcher.of(self._reach, name)
             self._handles[fold(name)] = handle
             return handle

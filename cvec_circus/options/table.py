@@ -83,11 +83,12 @@ class OptionTable:
         known = (option.name for option in self if not option.is_family)
         return did_you_mean(key, known)
 
-    def convert(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def convert(self, given: Mapping[str, Any], is_open: bool = False) -> dict[str, Any]:
         """Return the same keys with values of their kinds.
 
         Args:
-            given: Options as they came, text or typed; freeform keys only with a dot in them.
+            given: Options as they came, text or typed.
+            is_open: Whether every freeform key will do; otherwise it has a dot in it.
 
         Raises:
             OptionError: Values that their options do not take, or unknown keys without a dot, or
@@ -97,7 +98,7 @@ class OptionTable:
         for key, value in given.items():
             option = self.find(key)
             try:
-                if option is None and ("." not in key or self.near(key)):
+                if option is None and not is_open and ("." not in key or self.near(key)):
                     raise OptionError(key, f"unknown option{self.near(key)}")
                 if option is not None and option.is_directive:
                     raise OptionError(key, "only a configuration file can have it")

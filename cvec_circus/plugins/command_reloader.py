@@ -86,7 +86,7 @@ class CommandReloader(CircusPlugin):
             self._knows_all = True
         while self._unknown:
             name = min(self._unknown)
-            if not is_own(name):
+            if not is_own(self, name):
                 reply = self.call("options", name=name)
                 files = files_of(reply["options"]) if reply["status"] == "ok" else []
                 if files != self.files.get(name):

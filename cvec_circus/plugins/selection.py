@@ -46,9 +46,13 @@ class Selection:
         return {**head, "topic": data[0].decode("utf-8", "replace"), **event}
 
 
-def is_own(name: str) -> bool:
-    """Tell whether a watcher is the daemon's own: a plugin, or the publisher of statistics."""
-    return name.lower().startswith("plugin:") or name.lower() == STATISTICS
+def is_own(plugin: CircusPlugin, name: str) -> bool:
+    """Tell a plugin whether a watcher is the daemon's own: a plugin, or the statistics.
+
+    Those that a program has made may have any name, and are there before all others.
+    """
+    folded = name.lower()
+    return folded.startswith("plugin:") or folded in {STATISTICS, *plugin._life.helpers}
 
 
 def _fits(text: str, patterns: Sequence[str]) -> bool:

@@ -313,7 +313,7 @@ class BaseObserver(StatsdEmitter):
         fitting = [
             one
             for one in reply["statuses"]
-            if one.lower() == wanted or (fnmatchcase(one.lower(), wanted) and not is_own(one))
+            if one.lower() == wanted or (fnmatchcase(one.lower(), wanted) and not is_own(self, one))
         ]
         if not fitting:
             logger.warning("%s: cannot be restarted (%s): no watcher of that name", name, why)

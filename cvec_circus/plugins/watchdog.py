@@ -198,7 +198,7 @@ class WatchDog(CircusPlugin):
     def _wants(self, name: str) -> bool:
         """Tell whether a watcher's name fits, as written or in lower case; none of the daemon's."""
         fits = self._names.match(name) or self._names.match(name.lower())
-        return bool(fits) and not is_own(name)
+        return bool(fits) and not is_own(self, name)
 
     def _expression(self, key: str) -> re.Pattern[str]:
         try:

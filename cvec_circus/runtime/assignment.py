@@ -35,6 +35,7 @@ class Assignment:
         run: The life of the daemon that `since` belongs to; None for any.
         lifeline: A file descriptor that is at its end when the daemon is gone.
         progress: A file descriptor of memory that the daemon shares; see `wire.progress`.
+        helpers: The watchers of all plugins that the daemon runs now, in lower case.
         report: A file descriptor that gets the reason when the plugin cannot be run.
         by_daemon: Whether the daemon started this process.
         ssh: The machine of the endpoints; None for this one.
@@ -52,6 +53,7 @@ class Assignment:
     run: str | None = None
     lifeline: int | None = None
     progress: int | None = None
+    helpers: list[str] = field(default_factory=list)
     report: int | None = None
     by_daemon: bool = False
     ssh: str | None = None

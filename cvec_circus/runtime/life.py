@@ -60,7 +60,7 @@ class Handlers(Protocol):
 class Life:
     """Runs the two threads of one plugin, once.
 
-    `run` runs on the control thread, which also sets `sequence`, `progress` and `control` before.
+    `run` runs on the control thread, which sets the attributes from `sequence` to `control` before.
     The methods below "the plugin thread" run on that. Each flag is set by one thread, and never
     reset. `ask_to_stop` is safe from any thread.
 
@@ -71,6 +71,7 @@ class Life:
         client: Sends the plugin's commands.
         sequence: Which events are due.
         progress: The event that it is in; see `wire.progress`.
+        helpers: The watchers of the daemon's plugins, this one's included, in lower case.
         control: The loop of the control thread; None lets `run` make one.
         stop_asked: A stop has been asked for.
         started: `run` has been called.
@@ -86,6 +87,7 @@ class Life:
         self.client = Client(endpoint)
         self.sequence = EventSequence()
         self.progress = progress.of_its_own()
+        self.helpers: frozenset[str] = frozenset()
         self.control: ZmqLoop | None = None
         self.stop_asked = self.started = self.is_up = self.is_over = False
         self._thread = threading.Thread(target=self._live, name=label, daemon=True)

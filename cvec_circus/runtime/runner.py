@@ -126,6 +126,7 @@ def make(
     plugin._life.sequence = EventSequence(assignment.since, assignment.run)
     if assignment.progress is not None:
         plugin._life.progress = shared_progress(assignment.progress)
+    plugin._life.helpers = frozenset(assignment.helpers)
     plugin._life.control = signals.control
     signals.watch(plugin)
     if assignment.lifeline is not None:

@@ -186,6 +186,7 @@ class Helpers:
             "check_delay": self.check_delay,
             "lifeline": self._lifeline,
             "report": report,
+            "helpers": [one.name.lower() for one in self.rows],
             "log_level": self.log_level,
             "log_output": self._log_url,
         }

@@ -178,26 +178,103 @@ class TestAtRest(unittest.TestCase):
 class TestCallbacks(ArbiterCase):
     """What the callback of `start` does, on the supervisor thread."""
 
-    def test_a_plugin_has_the_name_of_a_file(self) -> None:
-        arbiter = Arbiter([], *self.endpoints, plugins=[{"use": "os.Own", "name": "look"}])
-        self.assertEqual(list(arbiter.statuses()), ["plugin:look"])
-
-    def test_an_order_that_fails(self) -> None:
+    def seen_by(self, begun: Any) -> list[Any]:
+        """Return what `begun` adds to a list, called with an arbiter when that has started."""
+        seen: list[Any] = []
         told = threading.Event()
 
-        def begun(started: Any) -> None:
-            arbiter.add_watcher("good", "sleep 1000", **{"my.option": "x"})
-            arbiter.add_watcher("bad", "sleep 1000", own="x")
-            arbiter.ask(lambda supervisor: supervisor.loop.post(told.set))
+        def cb(started: Any) -> None:
+            try:
+                begun(arbiter, seen)
+            finally:
+                told.set()
 
         arbiter = self.make(ThreadedArbiter)
-        with self.assertLogs("cvec_circus", "WARNING") as caught:
-            arbiter.start(begun)
-            self.addCleanup(arbiter.stop)
-            self.assertTrue(told.wait(TIMEOUT))
-            self.assertEqual(arbiter.get_watcher("good").status(), "stopped")
-        self.assertIn("add, given in a callback, failed: ", caught.output[0])
-        self.assertIn("unknown key 'own'", caught.output[0])
+        arbiter.start(cb)
+        self.addCleanup(arbiter.stop)
+        self.assertTrue(told.wait(TIMEOUT))
+        return seen
+
+    def test_what_it_adds_and_removes(self) -> None:
+        def begun(arbiter: Any, seen: list[Any]) -> None:
+            added = arbiter.add_watcher("b", "sleep 1000", own="x")
+            seen.append((added._options, added.status(), arbiter.get_watcher("B") is added))
+            seen.append([one.name for one in arbiter.watchers])
+            arbiter.rm_watcher("a")
+            seen.append([one.name for one in arbiter.iter_watchers()])
+            with self.assertRaises(KeyError):
+                arbiter.get_watcher("a")
+
+        seen = self.seen_by(begun)
+        self.assertEqual(seen, [({"own": "x"}, "stopped", True), ["a", "b"], ["b"]])
+
+    def test_an_order_that_makes_no_sense(self) -> None:
+        def begun(arbiter: Any, seen: list[Any]) -> None:
+            with self.assertRaises(exc.AlreadyExist):
+                arbiter.add_watcher("A", "sleep 1000")
+            with self.assertRaisesRegex(exc.CircusError, "max_retry"):
+                arbiter.add_watcher("b", "sleep 1000", max_retry="x")
+            seen.append([one.name for one in arbiter.watchers])
+
+        self.assertEqual(self.seen_by(begun), [["a"]])
+
+    def test_a_callback_of_a_promise_has_a_turn_of_its_own(self) -> None:
+        seen: list[Any] = []
+        told = threading.Event()
+
+        def ended(order: Any) -> None:
+            arbiter.add_watcher("b", "sleep 1000")
+            seen.append([one.name for one in arbiter.watchers])
+            told.set()
+
+        arbiter = self.started()
+        arbiter.get_watcher("a").restart().add_done_callback(ended)
+        self.assertTrue(told.wait(TIMEOUT))
+        self.assertEqual(seen, [["a", "b"]])
+
+    def test_what_a_hook_adds_and_removes(self) -> None:
+        seen: list[Any] = []
+
+        def hook(watcher: Any, arbiter: Any, **facts: Any) -> bool:
+            arbiter.add_watcher("b", "sleep 1000", uid="root")
+            seen.append([one.name for one in arbiter.watchers])
+            arbiter.rm_watcher("b")
+            seen.append([one.name for one in arbiter.watchers])
+            return True
+
+        arbiter = self.started({"name": "a", "cmd": "sleep 1000", "hooks": {"before_start": hook}})
+        arbiter.start_watchers().result(TIMEOUT)
+        self.assertEqual(seen, [["a", "b"], ["a"]])
+
+
+class TestPlugins(ArbiterCase):
+    """Those of a program have the names that it gives them."""
+
+    def test_names(self) -> None:
+        plugins = [
+            {"use": "os.Own", "name": "look"},
+            {"use": "os.Own", "name": "plugin:seen"},
+            {"use": "os.Own"},
+        ]
+        arbiter = Arbiter([], *self.endpoints, plugins=plugins)
+        self.assertEqual(list(arbiter.statuses()), ["look", "plugin:seen", "os.Own"])
+
+    def test_one_of_a_watchers_name(self) -> None:
+        with self.assertRaisesRegex(exc.ConfigError, "a"):
+            self.make(Arbiter, plugins=[{"use": "os.Own", "name": "A"}])
+
+    def test_no_other_plugin_takes_one_for_a_watcher_of_the_program(self) -> None:
+        dog = {"use": "cvec_circus.plugins.watchdog.WatchDog", "name": "dog", "port": 0}
+        path = self.folder / "log"
+        logger = {
+            "use": "cvec_circus.demo.logger.Logger",
+            "name": "look",
+            "filename": str(path),
+        }
+        arbiter = self.started(plugins=[dog, logger])
+        self.assertTrue(eventually(lambda: "active" in arbiter.statuses()["look"], TIMEOUT))
+        helpers = arbiter.ask(lambda supervisor: supervisor.desks.helpers._surroundings(0))
+        self.assertEqual(helpers["helpers"], ["dog", "look"])
 
 
 class TestCoroutines(ArbiterCase):

@@ -52,7 +52,7 @@ class TestByPosition(ArbiterCase):
             *(own, [{"name": "s", "port": 0}], 1, False, "localhost", 8080, False, False),
             *(False, None, "me", f"{self.folder}/pid", None, None, None, "blue", 0o22, None),
         )
-        self.assertEqual([one.name for one in arbiter.watchers], ["plugin:own", "a"])
+        self.assertEqual([one.name for one in arbiter.watchers], ["own", "a"])
         self.assertEqual((list(arbiter.sockets), arbiter.warmup_delay), (["s"], 1))
         self.assertEqual((arbiter.proc_name, arbiter.umask), ("me", 0o22))
         self.assertTrue(arbiter.fqdn.startswith("blue@"))

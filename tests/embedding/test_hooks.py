@@ -193,7 +193,7 @@ class TestHooks(ArbiterCase):
             "hooks": {"before_spawn": hook},
         }
         self.started({"name": "a", "cmd": "sleep 1000"}, plugins=[plugin])
-        self.assertEqual(self.next(), "plugin:p")
+        self.assertEqual(self.next(), "p")
 
     def test_slips(self) -> None:
         reason = "there is no hook 'before_strt'; did you mean before_start?"

@@ -13,7 +13,7 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
-from tests.embedding.arbiter_case import ArbiterCase
+from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.leaks import child_pids
 from tests.support.wire import TIMEOUT
@@ -98,16 +98,19 @@ class TestBeginning(ArbiterCase):
         self.nothing_left()
 
     def test_an_order_that_the_end_overtakes_is_answered(self) -> None:
-        arbiter = self.make(Arbiter)
+        arbiter = self.make(Arbiter, {**SLEEP, "stop_signal": "WINCH"})
         orders = []
+        told: list[Any] = []
 
         def cb(started: Any) -> None:
             arbiter._reach.ask(lambda supervisor: supervisor.loop.stop())
-            orders.append(arbiter.get_watcher("a").incr())
+            orders.append(arbiter.get_watcher("a").stop())
+            orders[0].add_done_callback(told.append)
 
         with self.assertLogs("cvec_circus", "ERROR"):  # its processes were not asked to end
             self.assertEqual(arbiter.start(cb).result(), 1)
         self.assertIsInstance(orders[0].exception(0), exc.CircusError)
+        self.assertEqual(told, orders)
         for pid in child_pids():
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

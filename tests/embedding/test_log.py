@@ -21,7 +21,7 @@ arbiter = get_arbiter(
     plugins=[{"use": "cvec_circus.demo.logger.Logger", "name": "p", "filename": "%(folder)s/p"}],
 )
 arbiter.start().add_done_callback(lambda end: print(end.result()))
-up = {"sleep": "active", "none": "stopped", "plugin:p": "active"}
+up = {"sleep": "active", "none": "stopped", "p": "active"}
 assert eventually(lambda: arbiter.statuses() == up)
 arbiter.reload().exception()
 arbiter.stop()

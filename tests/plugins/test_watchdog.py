@@ -149,6 +149,8 @@ class TestJudging(WatchDogCase):
         plugin = self.dog()
         self.publish(plugin, "plugin:watchdog", "spawn", 11)
         self.publish(plugin, "circusd-stats", "spawn", 12)
+        plugin._life.helpers = frozenset({"look"})  # as a program has called one
+        self.publish(plugin, "Look", "spawn", 13)
         self.assertEqual(plugin.watched, {})
 
     def test_some_watchers(self) -> None:

@@ -39,8 +39,9 @@ def from_mappings(
     Args:
         watchers: Options with `cmd` and, mostly, `name`. A nameless one is called like its program.
             Keys that are no options stay freeform options.
-        plugins: Options with `use` and, mostly, `name`. Everything but these two reaches the
-            plugin's constructor as it is, so it must be something that JSON can carry.
+        plugins: Options with `use` and, mostly, `name`, which its watcher has as it is: only the
+            plugins of a file get a prefix. Everything but these two reaches the plugin's
+            constructor as it is, so it must be something that JSON can carry.
         sockets: Options with `name`.
         circus: Options of the daemon; None stands for "not given".
 
@@ -61,8 +62,9 @@ def from_mappings(
     for options in _usable(PLUGIN, plugins, findings):
         options["use"] = str(options.get("use") or "")
         name = str(options.pop("name", None) or options["use"])
-        name = name[len(PLUGIN_PREFIX) :] if name.startswith(PLUGIN_PREFIX) else name
-        sections.append(_section(PLUGIN, name, options))
+        section = _section(PLUGIN, name.removeprefix(PLUGIN_PREFIX), options)
+        section.watcher = name
+        sections.append(section)
     inherit(sections, findings)
     EnvFiles(sections, os.environ, "", findings)
     return Build(sections, findings).configuration()
