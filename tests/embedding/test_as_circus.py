@@ -89,8 +89,9 @@ class TestOptions(ArbiterCase):
         self.assertEqual(get_arbiter([], check_delay=-1).check_delay, -1)
 
     def test_an_endpoint_that_cannot_be_opened_is_an_os_error(self) -> None:
+        absent = self.folder / "absent"
         with self.assertRaises(OSError) as caught:
-            Arbiter([], "ipc:///nope/control", "ipc:///nope/events").start()
+            Arbiter([], f"ipc://{absent}/control", f"ipc://{absent}/events").start()
         self.assertIsInstance(caught.exception, exc.SocketError)
 
     def test_what_no_option_is_named_so_is_refused(self) -> None:

@@ -222,9 +222,9 @@ class TestRemoval(EmbeddedCase):
     def test_nothing_is_kept_of_a_plugin_that_was_removed(self) -> None:
         logger = {"use": "logger", "name": "p", "filename": str(self.folder / "events")}
         self.arbit({"name": "a", "cmd": "sleep 1000"}, plugins=[logger])
-        self.events.next("start", watcher="plugin:p")
+        self.events.next("start", watcher="p")
         self.assertEqual(len(progress_files()), 1)
-        self.wire.order("rm", name="plugin:p")
+        self.wire.order("rm", name="p")
         self.assertTrue(eventually(lambda: not progress_files()), progress_files())
 
 
@@ -235,7 +235,8 @@ def options(**given: Any) -> WatcherOptions:
 
 def config(name: str, **given: Any) -> PluginConfig:
     """What a plugin is configured with."""
-    (plugin,) = from_mappings(plugins=[{"use": "x.Y", "name": name, **given}]).plugins
+    options = {"use": "x.Y", "name": f"plugin:{name}", **given}
+    (plugin,) = from_mappings(plugins=[options]).plugins
     return plugin
 
 

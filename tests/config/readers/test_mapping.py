@@ -73,11 +73,11 @@ class TestFromMappings(unittest.TestCase):
             ]
         )
         log, nameless, prefixed = configuration.plugins
-        self.assertEqual((log.name, log.use), ("plugin:log", "a.B"))
+        self.assertEqual((log.name, log.use), ("log", "a.B"))
         self.assertEqual(log.config, {"x": [1, {"y": None}], "priority": 5})
         self.assertEqual(log.options["priority"], 5)
         self.assertIs(log.options["singleton"], True)
-        self.assertEqual((nameless.name, nameless.active), ("plugin:c.D", False))
+        self.assertEqual((nameless.name, nameless.active), ("c.D", False))
         self.assertEqual(prefixed.name, "plugin:f")
 
     def test_sockets(self) -> None:
@@ -114,7 +114,7 @@ class TestFromMappings(unittest.TestCase):
                 "[plugin:] use: missing; say which class to run, such as myproject.plugins.Logger",
                 "[plugin:a.B] its options cannot travel as JSON: Object of type set is not JSON "
                 "serializable",
-                "[plugin:a.B] commands and events cannot tell this name from plugin:a.B; "
+                "[plugin:a.B] commands and events cannot tell this name from a.B; "
                 "rename one of them",
             ],
         )
