@@ -176,7 +176,7 @@ class Recorder(Spawner):
         lived = now - process.spawned_at
         has_done = watcher.one_shot and by_itself and exit_code == 0 and not failure
         # The end of a rollout says nothing of the old processes, which may stay.
-        is_judged = by_itself and not has_done and self.judges(watcher, process)
+        is_judged = by_itself and not has_done and self.judges(watcher, process, process.cause)
         del places.deaths[: 1 - DEATHS]
         places.deaths.append(
             Death(

@@ -48,12 +48,21 @@ class Goal(NamedTuple):
             return "the daemon is stopping"
         return deed_of(self.word, self.cause)
 
+    @property
+    def size_deed(self) -> str:
+        """Who has decided how many processes it is to have, and how many."""
+        return _deed(f"set numprocesses to {self.numprocesses}", self.size_cause)
+
 
 def deed_of(word: str, cause: Cause) -> str:
     """Say who has done what to a watcher, by the word of an order and its cause."""
     did = f"{PAST.get(word, word)} it"
     if word == "reload" and cause.text in CHANGES:
         did = f"changed its options by {cause.text.partition(':')[2]}"
+    return _deed(did, cause)
+
+
+def _deed(did: str, cause: Cause) -> str:
     why = f" ({cause.reason})" if cause.reason else ""
     return f"{cause.actor or 'a later order'} {did}{why}"
 

@@ -7,7 +7,8 @@ what depends on its watcher waits.
 
 One that has not been proved within `ready_timeout` is kept, unless a rollout fails with it. After
 the proof only `live` stops a process; a check of `ready` that does not hold any more is said. One
-that `live` stops counts as one that has died: its successor waits as it has earned.
+that `live` stops counts as one that has died: its successor waits as it has earned, and a rollout
+that has brought it fails.
 """
 
 from __future__ import annotations
@@ -86,8 +87,12 @@ class Prover(Roller):
             return  # its time is not up
         self._is_unready(watcher, process, f"process {process.pid}: {failure}")
         if is_live and watcher.options.live_action == "restart" and watcher.goes_on:
+            is_judged = self.judges(watcher, process, LIVE)
             process.well_for = well_for
             self.stop(watcher, process, LIVE._replace(why=failure))
+            if is_judged:
+                text = f"process {process.pid} was not alive, though it had been ready: {failure}"
+                self.fail_rollout(watcher, process, text)
 
     def extend(self, watcher: Watcher, process: ManagedProcess, seconds: float) -> None:
         """Give a process more time to become ready, or to stop."""

@@ -9,13 +9,13 @@ for one that binds an address of its own: with `rollout = auto`, one whose every
 same address for all processes, where the old one would answer for the new.
 
 **It fails** when a new process exits, cannot be started, is refused by a hook, or is not ready in
-time. Until the rollout is over an exit counts also of one that was proved: a program that says it
-is ready and then ends would take one old process after the other away. What still runs of the stale
-processes is kept then, and the new ones that are not proved are stopped. If an order has changed
-options, these go back, and the places that have been replaced already follow; otherwise they stay:
-code on disk cannot be brought back. All of this needs a stale process that was proved when the
-rollout began. Without one there is nothing to go back to: new processes count as good as soon as
-they run, and fail as they do at a start.
+time. Until the rollout is over an exit counts also of one that was proved, and so does a check of
+`live` that would restart it: a program that says it is ready and then ends would take one old
+process after the other away. What still runs of the stale processes is kept then, and the new ones
+that are not proved are stopped. If an order has changed options, these go back, and the places that
+have been replaced already follow; otherwise they stay: code on disk cannot be brought back. All of
+this needs a stale process that was proved when the rollout began. Without one there is nothing to
+go back to: new processes count as good as soon as they run, and fail as they do at a start.
 
 A new order to replace the processes overtakes a rollout: what is not proved ends, and the same
 processes and options as before stay the way back. They keep their places until they are gone, so
@@ -37,7 +37,7 @@ from cvec_circus.options.checks import processes_of, prove_nothing
 from cvec_circus.options.generation import Undo
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.wire.cause import EXIT, MAX_AGE, ROLLBACK, Cause
+from cvec_circus.wire.cause import EXIT, LIVE, MAX_AGE, NONE, ROLLBACK, Cause
 
 FIRST_RETRY = 60.0
 """Seconds until a process that is too old is replaced after an attempt that failed; twice as many
@@ -196,12 +196,15 @@ class Roller(Ender):
 
     # -- if it fails
 
-    def judges(self, watcher: Watcher, process: ManagedProcess) -> bool:
+    def judges(self, watcher: Watcher, process: ManagedProcess, end: Cause = NONE) -> bool:
         """Tell whether a failure of that process is one of the rollout that is under way.
 
-        Of one that is proved, only the end is, unless a signal of a client has ended it, or all
+        Of one that is proved, only its end is, by itself or because it is not alive, unless all
         that the rollout lacks is the end of what cannot be killed. Where nothing is proved
-        (`min_uptime` is 0, and there is no check) it says nothing.
+        (`min_uptime` is 0, and there is no check) an exit says nothing.
+
+        Args:
+            end: What ends the process, or has ended it; of no text if it goes on.
         """
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or not rollout.way_back or not watcher.wants_to_run:
@@ -212,8 +215,9 @@ class Roller(Ender):
             return True
         is_over = not (places.being_replaced() or places.awaited or places.unproved)
         is_new = not rollout.is_partial or process.spawned_at >= rollout.began_at
-        means_something = process.checked or watcher.options.min_uptime > 0
-        return is_new and means_something and not is_over and process.cause == EXIT
+        proves = process.checked or watcher.options.min_uptime > 0
+        means_something = end == LIVE or (end == EXIT and proves)
+        return is_new and means_something and not is_over
 
     def fail_rollout(
         self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False

@@ -245,6 +245,8 @@ class Roster(Watchers):
         ends = watcher.places.spawned() if rolls else None
         if not rolls and any(name in at_stake for name in watcher.at_stake()):
             ends = list(watcher.places.stale)
+        if "numprocesses" in given.options:
+            at_stake["numprocesses"] = size
         self._expect(given._replace(options=at_stake), wait, [watcher], ends)
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:

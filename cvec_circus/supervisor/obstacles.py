@@ -68,10 +68,14 @@ def about(part: Part, overtaken_by: str = "") -> str:
     return f"{part.order} of {watcher.name}" + (f" overtaken: {by}" if by else "")
 
 
-def is_void(part: Part) -> bool:
-    """Tell whether a later order has given other values to options that this one has set."""
-    now = part.watcher.options
-    return any(not _has(now.get(name), value) for name, value in part.options.items())
+def is_void(part: Part) -> Verdict:
+    """Say which later order has undone what this one has set: an option, or how many processes
+    there are to be; "not yet" if none has."""
+    now, goal = part.watcher.options, part.watcher.goal
+    if goal.numprocesses not in part.sizes:
+        return f"{part.order} of {part.watcher.name} abandoned: {goal.size_deed}"
+    is_changed = any(not _has(now.get(name), value) for name, value in part.options.items())
+    return overtaken(part) if is_changed else None
 
 
 def _has(now: Any, value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, Optional
@@ -16,6 +17,9 @@ DONE = ""
 Verdict = Optional[str]
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+ANY_SIZE = range(sys.maxsize)
+"""The sizes of an order that wants no number of processes."""
 
 
 class Part:
@@ -33,6 +37,7 @@ class Part:
         had_proved: Whether one of them was, so that a rollout which fails goes back.
         since: The pid and the instant of its last death by then.
         options: Those that a rollout brings about, with the values that the order wants.
+        sizes: The numbers of processes with which the order has its wish.
         cause: Where the watcher's goal came from, once the order had been applied.
         generation: The newest one of the watcher by then.
         kind: Equal parts of a watcher come to their end together, and with the same verdict.
@@ -40,7 +45,8 @@ class Part:
 
     __slots__ = (
         *("before", "cause", "failures", "gaps", "generation", "had_proved", "kind", "life"),
-        *("options", "order", "processes", "proves", "reached", "since", "wanted_up", "watcher"),
+        *("options", "order", "processes", "proves", "reached", "since", "sizes", "wanted_up"),
+        "watcher",
     )
 
     def __init__(
@@ -51,10 +57,11 @@ class Part:
         before: frozenset[int],
         processes: tuple[ManagedProcess, ...],
         options: Mapping[str, Any] = NO_OPTIONS,
+        sizes: range = ANY_SIZE,
         goes_down: bool = False,
         proves: bool = False,
     ) -> None:
-        self.order, self.reached, self.options = order, reached, options
+        self.order, self.reached, self.options, self.sizes = order, reached, options, sizes
         stays_up = watcher.is_running and not (goes_down or watcher.goal.cycle)
         self.watcher = watcher
         self.life = watcher.lives if stays_up else watcher.lives + 1
@@ -77,7 +84,7 @@ class Part:
         same = id(self.processes), id(self.options)
         self.kind: Hashable = (
             *(self.order, self.reached, self.life, self.wanted_up, self.failures),
-            *(self.proves, self.had_proved, self.since),
+            *(self.proves, self.had_proved, self.since, self.sizes),
             *(self.generation, self.cause, *same),
         )
 

@@ -6,6 +6,7 @@ the end of each kind of order is, and `STATES` what clients wait for without an 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from cvec_circus.supervisor.obstacles import (
     stayed_up,
     stuck,
 )
-from cvec_circus.supervisor.part import DONE, NO_OPTIONS, Part, Verdict, mark
+from cvec_circus.supervisor.part import ANY_SIZE, DONE, NO_OPTIONS, Part, Verdict, mark
 from cvec_circus.supervisor.reason import unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
@@ -77,9 +78,22 @@ def part_of(
         before,
         ends or (),
         options,
+        _sizes(order, watcher.goal.numprocesses),
         goes_down=restarts or type(order) is orders.Restart,
         proves=proves and reached in (is_up, is_reloaded, is_sized),
     )
+
+
+def _sizes(order: orders.Order, before: int) -> range:
+    """Return the numbers of processes with which an order has its wish: `incr` wants more, and one
+    more `incr` does not undo that."""
+    if isinstance(order, orders.SetOptions) and "numprocesses" in order.options:
+        size = order.options["numprocesses"]
+        return range(size, size + 1)
+    size = order.numprocesses if isinstance(order, orders.Resize) else before
+    if size == before:
+        return ANY_SIZE
+    return range(size, sys.maxsize) if size > before else range(size + 1)
 
 
 def judge(part: Part) -> tuple[Verdict, int]:
@@ -114,8 +128,8 @@ def is_reloaded(part: Part) -> Verdict:
         return not_up(part)
     if failed_since(part):
         return rolled_back(part)
-    if is_void(part):
-        return overtaken(part)
+    if void := is_void(part):
+        return void
     if watcher.rests:
         return DONE
     is_filled = watcher.is_up and watcher.filled_life >= part.life
@@ -130,6 +144,8 @@ def is_sized(part: Part) -> Verdict:
     watcher, places = part.watcher, part.watcher.places
     if not watcher.goal.up:
         return not_up(part) if part.wanted_up else DONE
+    if void := is_void(part):
+        return void
     if is_hopeless(watcher):  # an option is set all the same, but no process comes
         return held_up(part) if part.order == RESIZED else DONE
     if watcher.rests:

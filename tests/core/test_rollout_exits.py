@@ -1,4 +1,4 @@
-"""Rollouts whose new processes say that they are ready, and then exit."""
+"""Rollouts whose new processes say that they are ready, and then exit or are not alive."""
 
 from __future__ import annotations
 
@@ -147,6 +147,93 @@ class TestEachShape(ExitCase):
         pid = self.ready_then_exit(watcher)
         marked = [one["process_pid"] for one in self.world.payloads("reap") if one.get("rollout")]
         self.assertEqual(marked, [pid])
+
+
+LIVE: dict[str, Any] = {"ready": NOTIFY, "live": {"up": "tcp://127.0.0.1:9$(circus.wid)"}}
+
+
+class TestNotAlive(ExitCase):
+    """A new process is proved, and is not alive soon after."""
+
+    def ready_then_not_alive(self, watcher: Watcher) -> int:
+        self.world.advance(0.3)
+        pid = self.world.spawned[watcher.goal.numprocesses]
+        self.world.probed(pid)
+        self.world.advance(0.1)
+        self.world.probed(pid, "live check up failed: HTTP 503", is_live=True)
+        self.world.settle()
+        return pid
+
+    def test_each_shape(self) -> None:
+        for options, kept in (
+            ({}, 3),
+            ({"max_surge": 1}, 3),
+            ({"rollout": "recreate"}, 2),
+            ({"max_surge": 0, "max_unavailable": 2}, 1),
+        ):
+            with self.subTest(options):
+                self.setUp()
+                watcher = self.up(numprocesses=4, **LIVE, **options)
+                outcomes = self.reload(watcher)
+                pid = self.ready_then_not_alive(watcher)
+                was = "was" if kept == 1 else "were"
+                self.assertEqual(
+                    self.error(outcomes),
+                    f"reload of web: process {pid} was not alive, though it had been ready: live "
+                    f"check up failed: HTTP 503; {kept} of 4 old processes {was} kept",
+                )
+                self.assertEqual(len(self.world.payloads("rollback")), 1)
+                self.come_to_rest()
+                olds = [old for old in (100, 101, 102, 103) if old in self.world.pids(watcher)]
+                self.assertEqual((len(olds), watcher.rollout), (kept, None))
+                self.assertNotIn(pid, self.world.pids(watcher))
+                self.assertTrue(watcher.is_ready)
+
+    def test_options_go_back(self) -> None:
+        for options in ({}, {"max_surge": 1}, {"rollout": "recreate"}):
+            with self.subTest(options):
+                self.setUp()
+                watcher = self.up(numprocesses=4, **LIVE, **options)
+                outcomes = self.set(watcher, cmd="broken")
+                self.ready_then_not_alive(watcher)
+                self.assertIn("the options of before are back", self.error(outcomes))
+                self.come_to_rest()
+                self.assertEqual(watcher.options.cmd, "run")
+                self.assertEqual({one.generation for one in watcher.places.fresh}, {1})
+                self.assertTrue(watcher.is_ready)
+
+    def test_without_any_check_of_ready(self) -> None:
+        self.world.stop_delay = 5.0
+        watcher = self.up(numprocesses=2, min_uptime=0, live=LIVE["live"])
+        outcomes = self.reload(watcher)
+        self.world.probed(102, "live check up failed: refused", is_live=True)
+        self.world.settle()
+        self.assertIn("process 102 was not alive", self.error(outcomes))
+
+    def test_one_that_is_too_old(self) -> None:
+        self.world.stop_delay = 5.0
+        watcher = self.up(**LIVE, max_age=100, max_age_variance=0)
+        self.world.advance(40)
+        self.ready_then_not_alive(watcher)
+        (told,) = self.world.payloads("rollback")
+        self.assertEqual(told["cause"], "max_age")
+
+    def test_what_does_not_end_it(self) -> None:
+        """One that is only reported, an old one, and one after the end of the rollout."""
+        watcher = self.up(numprocesses=2, max_surge=1, live_action="report", **LIVE)
+        self.reload(watcher)
+        self.ready_then_not_alive(watcher)
+        self.world.set_options(watcher, {"live_action": "restart"}, "command:set", None)
+        self.world.probed(101, "live check up failed: HTTP 503", is_live=True)
+        self.world.settle()
+        self.assertIsNotNone(watcher.rollout)
+        self.come_to_rest()
+        self.assertIsNone(watcher.rollout)
+        self.assertIn("reload", self.world.actions())
+        self.world.probed(self.world.pids(watcher)[0], "live check up failed", is_live=True)
+        self.come_to_rest()
+        self.assertEqual(self.world.payloads("rollback"), [])
+        self.assertTrue(watcher.is_ready)
 
 
 class TestWhatSaysNothing(ExitCase):

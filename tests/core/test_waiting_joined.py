@@ -7,7 +7,7 @@ from typing import Any
 
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import Configure, Order, Reload, Restart, SetOptions, Stop
+from cvec_circus.wire.orders import Configure, Order, Reload, Resize, Restart, SetOptions, Stop
 from cvec_circus.wire.outcome import Outcome
 from tests.core.test_waiting_proved import ProvedCase
 
@@ -127,6 +127,12 @@ class TestVoid(JoinedCase):
         first = self.proved(self.set(watcher, cmd="a"))
         self.later(Stop([watcher], FILE))
         self.assert_fails(first, "set of web abandoned: file stopped it")
+
+    def test_another_number_of_processes(self) -> None:
+        watcher = self.web()
+        first = self.proved(self.set(watcher, cmd="a", numprocesses=3))
+        self.later(Resize(watcher, 2, Cause("command:decr", "plugin:x", "idle")))
+        self.assert_fails(first, "set of web abandoned: plugin:x set numprocesses to 2 (idle)")
 
     def test_another_variable_is_no_other_value(self) -> None:
         watcher = self.web()

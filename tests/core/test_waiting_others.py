@@ -51,6 +51,38 @@ class TestSizes(WaitingCase):
             outcomes, "change of numprocesses of w1 abandoned: a later order stopped it"
         )
 
+    def test_overtaken_by_another_size(self) -> None:
+        """One that goes on in the same direction leaves the order its wish."""
+        for size, later, is_done in (
+            *((3, 2, False), (3, 0, False), (3, 3, True), (3, 4, True)),
+            *((1, 2, False), (1, 3, False), (1, 1, True), (1, 0, True)),
+        ):
+            with self.subTest(size=size, later=later):
+                self.setUp()
+                watcher = self.world.up(numprocesses=2, warmup_delay=5)
+                self.world.advance(5)
+                outcomes = self.resize(watcher, size)
+                self.resize(watcher, later)
+                by = f"a later order set numprocesses to {later}"
+                said = f"change of numprocesses of web abandoned: {by}"
+                if not is_done:
+                    self.assert_fails(outcomes, said)
+                self.world.advance(30)
+                self.assertEqual([one.error for one in outcomes], [None if is_done else said])
+
+    def test_a_set_wants_its_very_number(self) -> None:
+        for later, is_done in ((2, False), (3, True), (4, False)):
+            with self.subTest(later):
+                self.setUp()
+                watcher = self.world.up(warmup_delay=5)
+                outcomes, wait = self.world.wait()
+                self.world.set_options(watcher, {"numprocesses": 3}, "command:set", wait)
+                self.world.settle()
+                self.resize(watcher, later)
+                self.world.advance(30)
+                said = f"set of web abandoned: a later order set numprocesses to {later}"
+                self.assertEqual([one.error for one in outcomes], [None if is_done else said])
+
     def test_by_whom(self) -> None:
         for actor, why, by in (
             ("client (pid 7, uid 0)", "", "client (pid 7, uid 0) stopped it"),
