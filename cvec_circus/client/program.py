@@ -106,13 +106,15 @@ def from_daemon(kind: Callable[..., Assignment], variable: str, text: str) -> As
 def refuse(error: Exception, report: int | None = None) -> int:
     """Say in one line why a program cannot run, and return its exit code.
 
-    People read it on the standard error, a daemon through the file descriptor `report`.
+    People read it on the standard error, a daemon through the file descriptor `report`; the daemon
+    logs it then, without the values of variables.
     """
     text = str(error)
     if isinstance(error, OSError) and error.filename:
         text = f"{error.filename}: {error.strerror}"
-    print(f"{exc.ERROR}{text}", file=sys.stderr, flush=True)
-    if report is not None:
+    if report is None:
+        print(f"{exc.ERROR}{text}", file=sys.stderr, flush=True)
+    else:
         with open(report, "w", encoding="utf-8") as file:
             file.write(f"{text}\n")
     return exc.EXIT_USAGE

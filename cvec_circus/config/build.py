@@ -18,7 +18,7 @@ from cvec_circus.config.configuration import (
     SocketConfig,
     WatcherConfig,
 )
-from cvec_circus.config.environment import SHORTEST_SECRET, Environments
+from cvec_circus.config.environment import Environments
 from cvec_circus.config.section import (
     CIRCUS,
     ENV,
@@ -32,7 +32,6 @@ from cvec_circus.config.section import (
 from cvec_circus.exc import OptionError
 from cvec_circus.options import address, renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
-from cvec_circus.options.expand import expand, expand_words, names_in
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
@@ -56,10 +55,6 @@ TABLES: Mapping[str, OptionTable] = {
 
 STATISTICS = "circusd-stats"
 """The watcher that the daemon adds by itself if it publishes statistics."""
-
-COMMAND_LINES = frozenset({"cmd", "args", "shell_args"})
-PROGRAM = "exec:"
-"""How a check or a hook begins that is a command line."""
 
 DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_directive)
 """The keys that readers act upon, and no plugin gets."""
@@ -110,12 +105,12 @@ class Build:
         for section in (one for one in self.sections if not one.kind):
             self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
-        self._variables: dict[str, str] = {}
         for section in self.sections if self._is_file else ():
             if section.kind in TABLES:
-                self._expand(section)
+                self.environments.replace(section)
+        findings.variables.show(one.name for one in self.sections if one.kind in TABLES)
         self.everything = Configuration(self._circus())
-        self.everything.variables = self._variables
+        self.everything.variables = findings.variables
         self._socket_names: dict[str, str] = {}
         self._watcher_names: dict[str, str] = {}
         self._addresses: list[tuple[str, address.Address]] = []
@@ -174,35 +169,8 @@ class Build:
         meant = f"{near}:{name.strip()}" if name and near != CIRCUS else near
         self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
 
-    def replaced(self, section: Section, text: str) -> str:
-        """Return a value of a section with the names of variables in it replaced."""
-        return expand(text, self.environments.values(section.watcher))
-
-    def _replaced(self, section: Section, key: str, text: str) -> str:
-        """Return a value as `replaced`; in a command line, each variable means itself."""
-        if section.kind == WATCHER and (key in COMMAND_LINES or text.startswith(PROGRAM)):
-            return expand_words(text, self.environments.values(section.watcher))
-        return self.replaced(section, text)
-
     def _refuse(self, section: Section, error: OptionError) -> None:
-        reason = self.environments.conceal(section, error.option, error.reason)
-        self.findings.problem(section, error.option, reason)
-
-    def _expand(self, section: Section) -> None:
-        """Replace `$(circus.env.NAME)` in a section; other names are for later."""
-        changed = {
-            key: self._replaced(section, key, text)
-            for key, text in section.values.items()
-            if "circus.env." in text.lower()
-        }
-        if changed:
-            section.values = {**section.values, **changed}
-        for key, name, value in self.environments.named(section, changed):
-            if len(value) >= SHORTEST_SECRET:
-                self._variables[value] = f"$(circus.{name})"
-            if names_in(value) and _is_address(section, key):
-                said = f"$(circus.{name}) has a name in its value, which no address can have"
-                self.findings.problem(section, key, said)
+        self.findings.problem(section, error.option, error.reason)
 
     def _typed(self, section: Section, is_open: bool = False) -> dict[str, Any]:
         """Return the options in a section, typed; what cannot be taken becomes a finding.
@@ -232,15 +200,13 @@ class Build:
                     self._refuse(section, error)
                     refused.add(key)
                     continue
-                reason = self.environments.conceal(section, key, error.reason)
-                self._keep_freeform(section, key, reason)
+                self._keep_freeform(section, key, error.reason)
                 if "." in key:
                     typed[key] = value
                 else:
                     freeform[key] = value
-        for key in ("cmd", "args", "shell_args"):
-            if freeform and isinstance(typed.get(key), str):
-                typed[key] = expand(typed[key], freeform)
+        for key, text in self.environments.commands(section, freeform).items() if freeform else ():
+            typed[key] = text
         return typed
 
     def _names_a_watcher(self, value: Any) -> bool:
@@ -392,9 +358,3 @@ def _why_not_json(value: Any) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         return str(error) or type(error).__name__
     return ""
-
-
-def _is_address(section: Section, key: str) -> bool:
-    """Tell whether a check that asks an address stands there."""
-    family = key.partition(".")[0] if section.kind == WATCHER else ""
-    return family in ("ready", "live") and not section.values[key].startswith(PROGRAM)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.config.section import Section
+from cvec_circus.options.secrets import Variables
 from cvec_circus.options.typed import WatcherOptions
 
 FORGOTTEN = Section("", "", "")
@@ -78,7 +79,7 @@ class Configuration:
         warnings: The warnings, a line each.
         left_out: The watchers and plugins that are not run because they have problems.
         sources: The files that were read, and the folders or files that `include` names, by path.
-        variables: The `$(circus.env.NAME)` in it, as they are written, by what they stand for.
+        variables: The `$(circus.env.NAME)` in it, whose values no error shows.
     """
 
     def __init__(self, circus: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ class Configuration:
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
         self.sources: frozenset[str] = frozenset()
-        self.variables: dict[str, str] = {}
+        self.variables = Variables()
 
     def forget_places(self) -> None:
         """Release the sections, which only messages about the configuration need.

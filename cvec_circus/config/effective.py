@@ -141,7 +141,7 @@ class Effective:
         origin = _origin(section, key)
         if text == raw:
             return _row(key, raw, origin)
-        if self._build.replaced(section, text) == text and can_be_written(text):
+        if self._build.environments.replaced(section, text) == text and can_be_written(text):
             return Row(key, text, f"{origin}, from {raw}")
         return Row(key, raw, f"{origin}, which is {text}")
 

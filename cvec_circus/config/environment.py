@@ -14,15 +14,16 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from cvec_circus.config.section import ENV, Findings, Section
-from cvec_circus.options.expand import env_values, names_in
-from cvec_circus.options.kinds import shown
+from cvec_circus.config.section import ENV, WATCHER, Findings, Section
+from cvec_circus.options.expand import env_values, expand, expand_words, is_plain, names_in
+from cvec_circus.options.secrets import parts_of
 
-SHORTEST_SECRET = 3
-"""Characters. What is shorter is not a secret, and may be part of any word of a message."""
+COMMAND_LINES = frozenset({"cmd", "args", "shell_args"})
+PROGRAM = "exec:"
+"""How a check or a hook begins that is a command line."""
 
 _NAMES = re.compile(
     r"\$([A-Z][A-Z0-9_]*)|(?i:\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\))",
@@ -45,7 +46,7 @@ class Environments:
     def __init__(
         self, sections: Collection[Section], environ: Mapping[str, str], findings: Findings
     ) -> None:
-        self._environ = environ
+        self._environ, self._findings = environ, findings
         self._folded = {name.lower(): value for name, value in environ.items()}
         self._common: list[Section] = []
         self._sections: list[Section] = []
@@ -67,24 +68,50 @@ class Environments:
         for section in self._common:
             self._values.update(env_values(section.values))
 
-    def named(self, section: Section, keys: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-        """Yield the variables that values of a section name: key, name, and what it stands for."""
-        values = self.values(section.watcher)
-        for key in keys:
-            for name in names_in(section.written[key]):
-                if name.lower().startswith("env.") and name.lower() in values:
-                    yield key, name, values[name.lower()]
+    def replaced(self, section: Section, text: str) -> str:
+        """Return a value of a section with the names of variables in it replaced."""
+        return expand(text, self.values(section.watcher))
 
-    def conceal(self, section: Section, key: str, reason: str) -> str:
-        """Return why a value is wrong without what variables in it stand for."""
-        written = section.written[key] if key in section.written else None
-        if not isinstance(written, str) or written == section.values[key]:
-            return reason
-        reason = reason.replace(shown(section.values[key]), shown(written))
-        for _, name, value in self.named(section, [key]):
-            if len(value) >= SHORTEST_SECRET:
-                reason = reason.replace(value, f"$(circus.{name})")
-        return reason
+    def replace(self, section: Section) -> None:
+        """Replace `$(circus.env.NAME)` in a section; other names are for later."""
+        named = [key for key, text in section.written.items() if "circus.env." in text.lower()]
+        if not named:
+            return
+        changed = {key: self._meant(section, key, section.values[key]) for key in named}
+        section.values = {**section.values, **changed}
+        section.values.update(self.commands(section))
+        values = self.values(section.watcher)
+        for key in named:
+            for name in names_in(section.written[key]):
+                value = values.get(name.lower(), "") if name.lower().startswith("env.") else ""
+                if not value:
+                    continue
+                name = f"$(circus.{name})"
+                self._findings.conceal(section, key, name, value, _parts(section, key, value))
+                if names_in(value) and _is_address(section, key):
+                    said = f"{name} has a name in its value, which no address can have"
+                    self._findings.problem(section, key, said)
+
+    def commands(self, section: Section, options: Collection[str] = ()) -> dict[str, str]:
+        """Return the command lines of a section that name these options, or some in whose values a
+        variable has put what is no plain text. What is written there takes the place of the name,
+        so that variables in it mean themselves there too.
+        """
+        written, values = section.written, section.values
+        hard = {key for key in values if values[key] != written[key] and not is_plain(values[key])}
+        texts = {key.lower(): written[key] for key in hard.union(options)}
+        found: dict[str, str] = {}
+        for key in COMMAND_LINES.intersection(values) if texts else ():
+            text = expand(written[key], texts)
+            if text != written[key]:
+                found[key] = self._meant(section, key, text)
+        return found
+
+    def _meant(self, section: Section, key: str, text: str) -> str:
+        """Return a value as `replaced`; in a command line, each variable means itself."""
+        if section.kind == WATCHER and (key in COMMAND_LINES or text.startswith(PROGRAM)):
+            return expand_words(text, self.values(section.watcher))
+        return self.replaced(section, text)
 
     def _add(self, section: Section, findings: Findings) -> None:
         number = len(self._sections)
@@ -158,3 +185,18 @@ def with_named_env(options: Mapping[str, Any]) -> Mapping[str, Any]:
 def patterns(section: Section) -> list[str]:
     """Return the patterns of an environment section."""
     return [pattern.strip() for pattern in section.name.split(",")]
+
+
+def _parts(section: Section, key: str, value: str) -> Iterable[str]:
+    """Return what an error of the daemon may show of a value alone: a program, modules."""
+    if key == "cmd" or section.values[key].startswith(PROGRAM):
+        return value.split()[:1]
+    if key == "use" or key.startswith("hooks.") or key.endswith("_stream.class"):
+        return parts_of(value, "")
+    return ()
+
+
+def _is_address(section: Section, key: str) -> bool:
+    """Tell whether a check that asks an address stands there."""
+    family = key.partition(".")[0] if section.kind == WATCHER else ""
+    return family in ("ready", "live") and not section.values[key].startswith(PROGRAM)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cvec_circus.exc import ConfigError
+from cvec_circus.options.kinds import shown
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
+from cvec_circus.options.secrets import Variables, parts_of
 
 CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", "env"
 """The kinds of sections."""
@@ -95,6 +97,7 @@ class Finding(NamedTuple):
     header: str  # of the section, "" for none
     is_problem: bool
     is_detail: bool = False  # only a thorough look reports it
+    key: str = ""  # "" for none
 
     @property
     def line(self) -> str:
@@ -111,10 +114,13 @@ class Findings:
     Attributes:
         thorough: Whether readers report everything that looks like a slip. A daemon does not want
             that: much of it is meant, and would be reported at every start.
+        variables: Those that the configuration names: no finding shows what they stand for.
     """
 
     def __init__(self, thorough: bool = False) -> None:
         self.thorough = thorough
+        self.variables = Variables()
+        self._own: dict[tuple[str, str], Variables] = {}
         self._files: dict[str, int] = {}
         self._all: list[Finding] = []
 
@@ -153,7 +159,7 @@ class Findings:
             return
         said = [f"[{header}]" if header else "", f"{key}:" if key else "", text]
         text = printable(" ".join(filter(None, said)))
-        self._all.append(Finding(place, text, header, is_problem, is_detail))
+        self._all.append(Finding(place, text, header, is_problem, is_detail, key))
 
     @property
     def warnings(self) -> list[str]:
@@ -163,7 +169,29 @@ class Findings:
 
     def everything(self) -> list[Finding]:
         """Return the problems and the warnings, in the order of the files and their lines."""
-        return sorted(self._all, key=self._position)
+        return [self._concealed(one) for one in sorted(self._all, key=self._position)]
+
+    def conceal(
+        self, section: Section, key: str, name: str, value: str, parts: Iterable[str] = ()
+    ) -> None:
+        """Show the name of a variable in place of its value.
+
+        Args:
+            section, key: The option that it is in; where a finding is about that, any part of the
+                value is concealed too.
+            name, value: The variable as it is written, and what it stands for.
+            parts: The parts of the value that are concealed everywhere.
+        """
+        own = self._own.setdefault((section.header, section.label(key)), Variables())
+        own.add(value, name, parts_of(value, name))
+        own.add(shown(section.values[key]), shown(section.written[key]))
+        self.variables.add(value, name, dict.fromkeys(parts, name))
+
+    def _concealed(self, one: Finding) -> Finding:
+        own = self._own.get((one.header, one.key))
+        text = self.variables.conceal(one.text if own is None else own.conceal(one.text))
+        place = one.place and Place(self.variables.conceal(one.place.path), one.place.line)
+        return one._replace(text=text, place=place)
 
     def problems(self) -> dict[str, list[str]]:
         """Return the problems by the header of their section, in the order of their lines.

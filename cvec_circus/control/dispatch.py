@@ -48,6 +48,7 @@ class Dispatcher:
         clock: Gives the replies their time.
         guard: Raises for a request that its sender has no right to.
         look_up: Looks up the accounts in a message; by default they are taken as they are.
+        conceal: Returns what an error says without the values of variables.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Dispatcher:
         clock: Clock = SYSTEM,
         guard: Guard | None = None,
         look_up: LookUp = lambda accounts, then: then(None),
+        conceal: Callable[[Any], Any] | None = None,
     ) -> None:
         self.deferred = Deferred(look_up)
+        self._conceal = conceal
         self._guard = guard
         self._target = target
         self._clock = clock
@@ -79,6 +82,7 @@ class Dispatcher:
         Raises:
             Exception: Why it cannot be carried out; then it is not answered.
         """
+        reply.conceal = self._conceal
         reply.message_id = message.get("id")
         reply.cast = message.get("msg_type") == "cast"
         reply.name = named(message.get("actor"))

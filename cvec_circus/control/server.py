@@ -132,7 +132,7 @@ class Reply:
     """
 
     __slots__ = tuple(
-        "_clock _request _send answered cast is_dead label message_id mutates name timeout"
+        "_clock _request _send answered cast conceal is_dead label message_id mutates name timeout"
         " when_gone".split()
     )
 
@@ -143,6 +143,7 @@ class Reply:
         self.label = "a message"  # what is answered, for the log
         self.message_id: Any = None  # the id that the answer carries, whatever JSON it is
         self.cast = False  # the sender wants no answer
+        self.conceal: Callable[[Any], Any] | None = None  # what a failure says is shown by it
         self.mutates = True  # it may have changed something
         self.timeout: float | None = None  # seconds until a waiting order's answer is an error
         self.answered = False
@@ -202,6 +203,8 @@ class Reply:
 
     def fail(self, reason: str, errno: int = messages.COMMAND_FAILED, **more: Any) -> None:
         """Report a failure in a sentence."""
+        if self.conceal is not None:
+            reason, more = self.conceal(reason), self.conceal(more)
         self.give({**messages.error(reason, errno, self._clock.time()), **more})
 
     def cause(self, text: str, why: str = "") -> Cause:

@@ -18,7 +18,6 @@ from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM
 from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.secrets import Variables
 from cvec_circus.probes.address import parse
 from cvec_circus.supervisor.inspecting import inspect
 from cvec_circus.wire.topics import fold
@@ -58,8 +57,7 @@ def check(
         found = examination.build.findings.everything()
         if any(finding.is_problem for finding in found):
             code = EXIT_PROBLEM
-        variables = Variables(examination.build.everything.variables)
-        lines = [variables.conceal(_line(one)) for one in found]
+        lines = [_line(one) for one in found]
         lines.append(f"{path}: {_verdict(examination, found)}")
         say("\n".join(printable(line) for line in lines))
     return code

@@ -81,7 +81,6 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     from cvec_circus.config.readers.document import load
     from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
-    from cvec_circus.options.secrets import Variables
 
     inherited = handover.receive(os.environ)
     if inherited is not None:
@@ -107,7 +106,7 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
         return daemon.run()
     except (exc.CircusError, OSError) as error:
         said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
-        raise exc.CircusError(Variables(configuration.variables).conceal(said)) from error
+        raise exc.CircusError(configuration.variables.conceal(said)) from error
 
 
 def demo_path() -> str:

@@ -205,6 +205,8 @@ class QueuedLog(Log):
             is_error = record.levelno > logging.INFO and not getattr(record, AS_IS, False)
             text = self.variables.conceal(record.msg) if is_error else record.msg
             record.msg = conceal_text(text)
+            if record.exc_text:
+                record.exc_text = conceal_text(self.variables.conceal(record.exc_text))
         for handler in self._log.handlers:
             told = [record for record in records if record.levelno >= handler.level]
             if isinstance(handler, FollowedFile) and told:

@@ -81,6 +81,11 @@ _SPECIAL = {
 }
 
 
+def is_plain(value: str) -> bool:
+    """Tell whether each character of a value but blanks means itself in any command line."""
+    return not any(special.search(value) for special in _SPECIAL.values())
+
+
 def _literal(value: str, quote: str) -> str:
     """Return a value so that each character but blanks means itself within that quote."""
 

@@ -21,6 +21,9 @@ MOST_REFUSALS = 4096
 ALONE = frozenset({"command:kill", "command:signal", "live"})
 """Causes of the end of one process; of others the line for the watcher says why."""
 
+TEXTS = ("reason", "why", "error")
+"""What of an event is a sentence for people."""
+
 MOVES = frozenset({"start", "stop", "reload", "reap"})
 
 VERBS = {
@@ -38,13 +41,17 @@ class Announcer:
     Args:
         stream: Where events are published.
         when_moved: Called when processes have come or gone.
+        conceal: Returns a text without the values of variables, as the log does by itself.
     """
 
     def __init__(
-        self, stream: EventStream, when_moved: Callable[[], object] = lambda: None
+        self,
+        stream: EventStream,
+        when_moved: Callable[[], object] = lambda: None,
+        conceal: Callable[[str], str] = str,
     ) -> None:
         self._stream = stream
-        self._when_moved = when_moved
+        self._when_moved, self._conceal = when_moved, conceal
 
     def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: object) -> None:
         """See `core.ports.Events`; with the actor and its reason, if there is one."""
@@ -52,7 +59,8 @@ class Announcer:
             payload["actor"] = cause.actor
         if cause.why:
             payload["why"] = cause.why
-        self._stream.publish(watcher.name, action, cause.text, **payload)
+        told = {key: self._conceal(str(payload[key])) for key in TEXTS if key in payload}
+        self._stream.publish(watcher.name, action, cause.text, **{**payload, **told})
         if action in MOVES:
             self._when_moved()
         level, sentence = narrate(watcher, action, cause, payload)

@@ -51,7 +51,7 @@ class Checking:
 
     def __init__(self, around: Around) -> None:
         loop = self._loop = around.loop
-        self._facts, self._readers, self._conceal = around.facts, around.readers, around.conceal
+        self._facts, self._readers = around.facts, around.readers
         self._now = loop.clock.monotonic
         prober = Prober(loop.clock, loop.post)
         programs = Programs(loop, around.readers, around.reaper)
@@ -259,8 +259,6 @@ class Checking:
 
     def _take(self, watched: Watched, record: Record, result: Result) -> None:
         """Take what a run has come to, and report what that changes."""
-        conceal = self._conceal
-        result = result._replace(failure=conceal(result.failure), answer=conceal(result.answer))
         is_live = record.family == "live"
         threshold = watched.watcher.options.live_failures if is_live else 1
         record.take(result, threshold, self._now())

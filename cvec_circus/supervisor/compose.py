@@ -124,7 +124,8 @@ class Desks:
         stack.callback(watch.close)
         self.sockets = sockets = SocketRegistry()
         stack.callback(sockets.close_all)
-        self.variables = Variables(configuration.variables)
+        self.variables = Variables()
+        self.variables.adopt(configuration.variables)
         listening = [(one.name, one.options) for one in configuration.sockets]
         warnings = endpoints.examine(circus, listening)
         self.departures = Departures(sockets)
@@ -155,7 +156,8 @@ class Desks:
         books.sockets(sockets.notes())
         self.facts = facts = Facts()
         self.own_files = OwnFiles(loop, self.chores.configuration, self._own_files)
-        announcer = Announcer(self.events, self.own_files.soon)
+        conceal = self.variables.conceal
+        announcer = Announcer(self.events, self.own_files.soon, conceal)
         self.outputs = outputs = OutputDesk(
             loop, self.chores.packing, circus["log_history"], around.captures_output
         )
@@ -167,7 +169,7 @@ class Desks:
         self.hooks = hooks = HookDesk(loop, facts, announcer, around.facades, variables, nofile)
         self.readers = readers = Readers(loop)
         stack.callback(readers.close)
-        self.reports = reports = Reports(readers, self.variables)
+        self.reports = reports = Reports(readers)
         stack.callback(reports.close)
 
         limits, moves = self.chores.limits, around.is_subreaper
@@ -187,8 +189,7 @@ class Desks:
         )
         stack.callback(ends.signals.close)
         templates = Templates(run, hooks.withheld, nofile, not around.is_subreaper)
-        conceal = self.variables.conceal
-        checks = (ends.reaper, templates, variables, address, ends.leader_of, conceal)
+        checks = (ends.reaper, templates, variables, address, ends.leader_of)
         self.probes = probes = ProbeDesk(Around(loop, facts, readers, *checks))
         stack.callback(probes.close)
         launcher = Launcher(

@@ -15,7 +15,6 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.secrets import Variables
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
@@ -78,8 +77,8 @@ class Launcher:
             if not files.has_room(self._loop.wakeup.fd):
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return self._spawn(watcher, process)
-        except LaunchError as error:
-            raise self._reports.concealed(error) from None
+        except LaunchError:
+            raise
         except OSError as error:
             raise LaunchError(error.errno, f"cannot start a process: {error.strerror}") from error
 
@@ -206,11 +205,10 @@ class Reports:
 
     Args:
         readers: The readers of the supervisor's loop.
-        variables: Those whose values no error shows.
     """
 
-    def __init__(self, readers: Readers, variables: Variables) -> None:
-        self._readers, self._variables = readers, variables
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
         self._open: dict[int, _Report] = {}
         self._failed: dict[ManagedProcess, LaunchError] = {}
         self._told: dict[Watcher, set[str]] = {}
@@ -245,16 +243,12 @@ class Reports:
             os.close(fd)
         failed, remarks = explain(spec, text)
         if failed is not None:
-            self._failed[process] = self.concealed(failed)
+            self._failed[process] = failed
         told = self._told.setdefault(watcher, set()) if remarks else set()
         for remark in remarks:
             if remark not in told:
                 told.add(remark)
                 logger.warning("%s: %s", watcher.name, remark)
-
-    def concealed(self, error: LaunchError) -> LaunchError:
-        """Return an error that names the variables in place of their values."""
-        return LaunchError(error.errno, self._variables.conceal(str(error)))
 
     def failure(self, process: ManagedProcess) -> LaunchError | None:
         """Return why a process that has ended never became its program, None if it did."""

@@ -44,8 +44,6 @@ class Around(NamedTuple):
     identity: str  # what no other daemon on this machine has: the address of its endpoint
     leader_of: Callable[[int], ManagedProcess | None]
     """Returns the process that leads a session; None if none of ours does."""
-    conceal: Callable[[str], str] = str
-    """Returns a text without the values of variables."""
 
 
 class ProbeDesk:

@@ -121,7 +121,9 @@ class Supervisor:
         self.target = Target(self.desks, self.shutdown, self.loaded)
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
-        self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
+        self._dispatcher = Dispatcher(
+            self.target, clock, guard, names.look_up, self.desks.variables.conceal_all
+        )
         self.carry_out = self._dispatcher.carry_out
         self.loop.each_turn(self._end_turn)
         self.loop.each_turn(self.events.send)

@@ -7,19 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
-from cvec_circus import __version__, exc, logger
-from cvec_circus.config.dependencies import folded_needs, need_option
+from cvec_circus import __version__, exc
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import phase
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.arbiter import check_size
-from cvec_circus.options.doubts import doubts
-from cvec_circus.options.needs import NEEDS, circle, circle_text
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.sockets.registry import references
 from cvec_circus.supervisor import explanation
+from cvec_circus.supervisor.admission import check_circle, check_size_of, doubt
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
@@ -28,7 +24,7 @@ from cvec_circus.supervisor.sampler import rows_of
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.verdicts import Await
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Resize, Restart, SetOptions
+from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Restart, SetOptions
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -65,6 +61,7 @@ class Target:
         self.reloading: Reloading | None = None
         self.watchers = desks.roster.watchers
         self.sockets = desks.sockets.describe
+        self._concealed: Callable[[Fields], Fields] = desks.variables.conceal_all
         sampler = desks.sampler
         self.sample_daemon, self.examine_machine = sampler.sample_daemon, sampler.examine_machine
 
@@ -139,7 +136,7 @@ class Target:
 
     def reason(self, watcher: Watcher) -> str:
         """Return why it is in its state; "" when there is nothing to explain."""
-        return why(watcher, self._roster.now())
+        return self._desks.variables.conceal(why(watcher, self._roster.now()))
 
     def phase(self, watcher: Watcher) -> str:
         """Return its phase."""
@@ -153,7 +150,8 @@ class Target:
     def detail(self, watcher: Watcher, deaths: bool = False) -> Fields:
         """Return what `status` tells of it with `details`."""
         probes, now = self._desks.probes, self._roster.now()
-        return explanation.detail(watcher, self.phase(watcher), probes, now, deaths)
+        about = watcher, self.phase(watcher), probes, now, deaths
+        return self._concealed(explanation.detail(*about))
 
     def explain(self, watcher: Watcher) -> Fields:
         """Return what `why` answers."""
@@ -161,13 +159,14 @@ class Target:
         told = explanation.explanation(watcher, self.phase(watcher), probes, self.phase, now)
         is_kept = self._desks.last_words.keeps(watcher)
         histories = self._desks.outputs.histories
-        return {**told, "unkept": "" if is_kept else histories.why_not(watcher, None)}
+        unkept = "" if is_kept else histories.why_not(watcher, None)
+        return self._concealed({**told, "unkept": unkept})
 
     def graph(self) -> Fields:
         """Return what `graph` answers: for each watcher, what it depends on."""
-        return {
-            one.name: explanation.node(one, self.phase(one), self._roster) for one in self.known()
-        }
+        known = self.known()
+        nodes = {one.name: explanation.node(one, self.phase(one), self._roster) for one in known}
+        return self._concealed(nodes)
 
     def needing(self, watchers: Sequence[Watcher]) -> dict[str, list[str]]:
         """Return the names of the parts of watchers, which stop with them, and of what else depends
@@ -294,11 +293,12 @@ class Target:
             OptionError: It wants more processes than a watcher may have, or by it a watcher would
                 wait for itself.
         """
+        most = self._loaded.configuration.circus["max_processes"]
         for one in order.orders if isinstance(order, Configure) else (order,):
-            self._check_size(one)
+            check_size_of(one, most)
             if isinstance(one, (Add, SetOptions)):
-                self._check_circle(one)
-            self._doubt(one)
+                check_circle(one, self._roster)
+                doubt(one, self.sockets)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:
@@ -308,44 +308,6 @@ class Target:
             self.reloading.restart(partial(self._give_late, order, wait))
         else:
             self._roster.give(order, wait)
-
-    def _doubt(self, order: Order) -> None:
-        """Log what is doubtful about checks that an order gives."""
-        if isinstance(order, Add):
-            watcher, options = order.watcher, order.watcher.options
-        elif isinstance(order, SetOptions) and any(n.startswith("ready") for n in order.options):
-            watcher, options = order.watcher, order.watcher.options.replace(order.options)
-        else:
-            return
-        if options.ready:
-            for key, said in doubts(options, references(options), self.sockets()):
-                logger.warning("%s: %s: %s", watcher.name, key, said)
-
-    def _check_size(self, order: Order) -> None:
-        most = self._loaded.configuration.circus["max_processes"]
-        if isinstance(order, Resize):
-            check_size(order.numprocesses, most)
-        elif isinstance(order, SetOptions):
-            check_size(order.options.get("numprocesses", 0), most)
-        elif isinstance(order, Add):
-            check_size(order.watcher.goal.numprocesses, most)
-
-    def _check_circle(self, order: Add | SetOptions) -> None:
-        watcher = order.watcher
-        options = watcher.options
-        if isinstance(order, SetOptions):
-            if not any(order.options.get(key) for key in NEEDS):
-                return
-            options = options.replace(order.options)
-
-        def needs(name: str) -> list[str]:
-            other = self._roster.get(name)
-            if name == fold(watcher.name):
-                return folded_needs(options)
-            return [] if other is None else folded_needs(other.options)
-
-        if way := circle(fold(watcher.name), needs):
-            raise exc.OptionError(need_option(options, way[1]), circle_text(way))
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from cvec_circus.config.examination import examine
 from cvec_circus.config.readers.document import load
 from cvec_circus.exc import ConfigError
+from cvec_circus.options.expand import watcher_values
+from cvec_circus.supervisor.launching import command
 from tests.config.support import ENVIRON, ConfigTestCase
+from tests.options.test_expand import HARD
 
 WEB = "[watcher:web]\ncmd = x\n"
 
@@ -115,6 +119,81 @@ class TestSecrets(ConfigTestCase):
         loaded = load("main.ini", {"P": "hunter2"}, str(self.folder))
         self.assertEqual(len(loaded.warnings), 1)
         self.assertNotIn("hunter2", loaded.warnings[0])
+
+    def test_parts_of_it(self) -> None:
+        for value, section, said in (
+            ("/no/hunter2", "env_file = $(circus.env.P)", "$(circus.env.P): cannot be read"),
+            ("hunter2", "depends_on = a$(circus.env.P)", "no watcher a$(circus.env.P)"),
+            ("hunter2", "stdin_socket = $(circus.env.P)", "[socket:$(circus.env.P)]"),
+        ):
+            with self.subTest(section):
+                self.write("main.ini", f"[watcher:w]\ncmd = x\n{section}\n")
+                findings = examine("main.ini", {"P": value}, str(self.folder)).build.findings
+                lines = [one.line for one in findings.everything()]
+                self.assertIn(said, "\n".join(lines))
+                self.assertNotIn("hunter2", "\n".join(lines))
+
+    def test_of_a_folder_that_is_included(self) -> None:
+        self.write("hunter2/a.ini", "[watcher:w]\ncmd = x\nnumprocesses = y\n")
+        for value, path in (("hunter2", "$(circus.env.P)/a.ini:3"), ("none-of-it", "")):
+            self.write(
+                "main.ini", "[circus]\ninclude = $(circus.env.P)/*.ini\n[watcher:v]\ncmd = x\n"
+            )
+            loaded = load("main.ini", {"P": value}, str(self.folder))
+            said = "\n".join(
+                [*loaded.warnings, *(line for one in loaded.left_out for line in one[1])]
+            )
+            self.assertIn("$(circus.env.P)/", said)
+            self.assertIn(path, said)
+            self.assertNotIn(value, said)
+
+    def test_names_of_the_file_are_none(self) -> None:
+        self.write("main.ini", "[watcher:web-1]\ncmd = x $(circus.env.P)\npriority = y\n")
+        with self.assertRaises(ConfigError) as caught:
+            load("main.ini", {"P": "web"}, str(self.folder))
+        self.assertIn("[watcher:web-1]", str(caught.exception))
+
+
+class TestOwnOptions(ConfigTestCase):
+    """What a variable stands for is the same in a command, whichever option has put it there."""
+
+    def words(self, text: str, value: str) -> list[str]:
+        self.write("main.ini", f"[watcher:w]\n{text}\n")
+        watcher = load("main.ini", {"P": value}, str(self.folder)).watchers[0]
+        values = watcher_values(watcher.options, {}, {}, name="w", wid=7)
+        return command(watcher.options, values)
+
+    def test_one_word(self) -> None:
+        for value in (*HARD, "a b", " a  b "):
+            for text in (
+                'mine = $(circus.env.P)\ncmd = x "$(circus.mine)" y',
+                "mine = $(circus.env.P)\ncmd = x '((circus.MINE))' y",
+                'mine = "$(circus.env.P)"\ncmd = x $(circus.mine) y',
+                'working_dir = $(circus.env.P)\ncmd = x "$(circus.working_dir)" y',
+                'mine = $(circus.env.P)\ncmd = x\nargs = "$(circus.mine)" y',
+                # a newer option whose value it cannot read
+                'ready_timeout = $(circus.env.P)\ncmd = x "$(circus.ready_timeout)" y',
+            ):
+                with self.subTest(text, value=value):
+                    self.assertEqual(self.words(text, value), ["x", value, "y"])
+
+    def test_hard_words_are_split_at_blanks_alone(self) -> None:
+        for value in (*HARD, "a b"):
+            for own in ("mine = $(circus.env.P)", "mine = $(circus.env.P)\nother = 1"):
+                found = self.words(f"{own}\ncmd = x $(circus.mine) y", value)
+                self.assertEqual(found, ["x", *value.split(), "y"])
+
+    def test_hooks_and_plugins_get_the_value(self) -> None:
+        for value in HARD:
+            self.write("main.ini", "[watcher:w]\nmine = $(circus.env.P)\ncmd = x $(circus.mine)\n")
+            watcher = load("main.ini", {"P": value}, str(self.folder)).watchers[0]
+            self.assertEqual(watcher.options["mine"], value)
+
+    def test_what_is_plain_can_be_set_later(self) -> None:
+        text = "numprocesses = $(circus.env.P)\ncmd = x -w $(circus.numprocesses)"
+        self.write("main.ini", f"[watcher:w]\n{text}\n")
+        options = load("main.ini", {"P": "4"}, str(self.folder)).watchers[0].options
+        self.assertEqual(options.cmd, "x -w $(circus.numprocesses)")
 
 
 class TestNamesInValues(ConfigTestCase):

@@ -102,6 +102,29 @@ ready_timeout = 0.2
 """
 
 
+ALONE = """\
+[watcher:split]
+cmd = $(circus.env.TWO)
+max_retry = 0
+[watcher:needs]
+cmd = sleep 1000
+depends_on = $(circus.env.ABSENT)
+[watcher:hook]
+cmd = sleep 1000
+hooks.before_start = $(circus.env.DOTTED)
+[watcher:stdin]
+cmd = sleep 1000
+stdin_socket = $(circus.env.ABSENT)
+max_retry = 0
+[watcher:stream]
+cmd = sleep 1000
+stdout_stream.class = $(circus.env.DOTTED)
+[plugin:p]
+use = $(circus.env.DOTTED)
+"""
+PARTS = {"TWO": "hunter2a hunter2b", "ABSENT": "hunter2c", "DOTTED": "hunter2d.e.F"}
+
+
 class TestVariables(DaemonCase):
     """What an environment variable stands for is in no error, and not replaced once more."""
 
@@ -117,6 +140,27 @@ class TestVariables(DaemonCase):
         said = "\n".join([*daemon.ended(), *daemon.log.seen, *reasons.values()])
         self.assertNotIn("hunter2", said)
         self.assertNotIn("got <1>", said)
+
+    def test_where_an_option_is_nothing_else(self) -> None:
+        daemon = self.daemon(ALONE, env=PARTS)
+        for name in ("split", "hook", "plugin:p"):
+            daemon.log.containing(f"{name}: given up: ")
+        told = daemon.call("status")
+        for name, variable in (("split", "TWO"), ("needs", "ABSENT"), ("plugin:p", "DOTTED")):
+            self.assertIn(f"$(circus.env.{variable})", told["reasons"][name])
+        said = [str(told["reasons"]), daemon.call("graph")["watchers"]["needs"]["waits_for"]]
+        said.append(str(daemon.call("status", details=True)))
+        said += [str(daemon.call("why", name=name)) for name in told["reasons"]]
+        for name in ("split", "needs", "hook", "stdin"):
+            answer = daemon.ctl("start", name, "--waiting", "--timeout", "1")
+            said.append(answer.stdout + answer.stderr)
+        events = daemon.call("events", since=0, limit=500)["events"]
+        said += [str(event) for event in events]
+        answer = daemon.ctl("reloadconfig")
+        self.assertIn("[socket:$(circus.env.ABSENT)]", answer.stderr)
+        daemon.order("quit")
+        said += [answer.stdout + answer.stderr, *daemon.ended(), *daemon.log.seen]
+        self.assertEqual([text for text in said if "hunter2" in text], [])
 
     def test_of_what_listens(self) -> None:
         for where in ("host = $(circus.env.HIDDEN)\nport = 1", "path = /no/$(circus.env.HIDDEN)/s"):

@@ -101,7 +101,7 @@ class TestTheQueue(QueuedCase):
         self.assertEqual(self.gate.threads, {"log"})
 
     def test_an_error_names_a_variable_and_not_its_value(self) -> None:
-        self.log.variables.adopt({"tcp://here:1": "$(circus.env.ENDPOINT)"})
+        self.log.variables.add("tcp://here:1", "$(circus.env.ENDPOINT)")
         self.logger.info("up at tcp://here:1")
         self.logger.error("cannot listen at tcp://here:1")
         self.logger.warning("risky: tcp://here:1", extra={AS_IS: True})

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.options.secrets import CONCEALED, Variables, conceal, conceal_text, is_secret
+from cvec_circus.options.secrets import (
+    CONCEALED,
+    Variables,
+    conceal,
+    conceal_text,
+    is_secret,
+    parts_of,
+)
 
 
 class TestNames(unittest.TestCase):
@@ -69,11 +76,43 @@ class TestTexts(unittest.TestCase):
 
 class TestVariables(unittest.TestCase):
     def test_names_stand_for_values(self) -> None:
-        variables = Variables({"hunter": "$(circus.env.A)", "hunter2": "$(circus.env.B)"})
+        variables = Variables()
+        variables.add("hunter", "$(circus.env.A)")
+        variables.add("hunter2", "$(circus.env.B)")
+        variables.add("circus.env", "$(circus.env.C)")
         said = variables.conceal("cannot run hunter2: hunter is not there")
         self.assertEqual(said, "cannot run $(circus.env.B): $(circus.env.A) is not there")
-        variables.adopt({})
+        self.assertEqual(variables.conceal(said), said)
+        variables.adopt(Variables())
         self.assertEqual(variables.conceal("hunter2"), "hunter2")
+
+    def test_in_everything_but_keys(self) -> None:
+        variables = Variables()
+        variables.add("hunter2", "NAME")
+        given = {"hunter2": ["hunter2", 1, None, {"a": ("x hunter2",)}]}
+        said = {"hunter2": ["NAME", 1, None, {"a": ["x NAME"]}]}
+        self.assertEqual(variables.conceal_all(given), said)
+
+    def test_parts_are_words(self) -> None:
+        variables = Variables()
+        variables.add("/srv/run a", "NAME", parts_of("/srv/run a", "NAME"))
+        for text, said in (
+            ("cannot run /srv/run: no", "cannot run NAME: no"),
+            ("/srv is there", "NAME/.. is there"),
+            (
+                "/srv/running /srv/runs /opt/srv/run x/srv",
+                "/srv/running /srv/runs /opt/srv/run x/srv",
+            ),
+            ("/srv/run a.", "NAME."),
+        ):
+            self.assertEqual(variables.conceal(text), said)
+
+    def test_what_may_be_shown(self) -> None:
+        variables = Variables()
+        for value in ("web", "hunter2", "it", "web-api"):
+            variables.add(value, "NAME")
+        variables.show(["web-1", "x"])
+        self.assertEqual(variables.conceal("web-1: hunter2 it web-api"), "web-1: NAME it NAME")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from unittest import mock
 
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.watcher import PROGRAM
-from cvec_circus.options.secrets import Variables
 from cvec_circus.options.stream import is_captured
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
@@ -69,7 +68,7 @@ class LauncherCase(LoopTestCase):
         self.taken_away: frozenset[str] = frozenset()
         self.extra = Extra({})
         self.readers = Readers(self.loop)
-        self.reports = Reports(self.readers, Variables())
+        self.reports = Reports(self.readers)
         self.launcher: Any = Launcher(
             self.loop,
             Templates("run7", lambda watcher: self.withheld(watcher)),  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ from cvec_circus.base.readers import Readers
 from cvec_circus.core.facts import Extended, Probed
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import PROGRAM
-from cvec_circus.options.secrets import Variables
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import notices
@@ -100,7 +99,7 @@ class ProbeCase(EndingCase):
         self.addCleanup(self._end_desk)
         self.outputs: Any = OutputDesk(self.loop, self)  # type: ignore[arg-type]
         self.addCleanup(self._end_outputs)
-        reports = Reports(self.readers, Variables())
+        reports = Reports(self.readers)
         self.addCleanup(reports.close)
         self.launcher: Any = Launcher(
             self.loop,
