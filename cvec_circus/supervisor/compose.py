@@ -125,8 +125,7 @@ class Desks:
         self.sockets = sockets = SocketRegistry()
         stack.callback(sockets.close_all)
         self.variables = Variables(configuration.variables)
-        listening = [(one.name, one.options) for one in configuration.sockets]
-        warnings = endpoints.examine(circus, listening)
+        warnings = endpoints.examine(circus)
         self.departures = Departures(sockets)
         _listen(configuration, around, self.departures, heritage)
         self._meet_clients(circus, dispatch, handed, 0 if heritage is None else heritage.seq, stack)
