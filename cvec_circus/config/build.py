@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cvec_circus.config import places
 from cvec_circus.config.configuration import (
     Configuration,
     LeftOut,
@@ -30,7 +31,7 @@ from cvec_circus.config.section import (
     kind_meant,
 )
 from cvec_circus.exc import OptionError
-from cvec_circus.options import address, renamed
+from cvec_circus.options import renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
@@ -62,7 +63,6 @@ DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_dir
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 """Keys of Circus without a meaning here."""
 
-_ADDRESS = frozenset({"path", "host", "port", "family", "type", "interface", "so_reuseport"})
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
 
@@ -113,13 +113,13 @@ class Build:
         self.everything.variables = findings.variables
         self._socket_names: dict[str, str] = {}
         self._watcher_names: dict[str, str] = {}
-        self._addresses: list[tuple[str, address.Address]] = []
         if self.everything.circus["statsd"]:
             self._watcher_names[STATISTICS] = STATISTICS
         add = {WATCHER: self._add_watcher, SOCKET: self._add_socket, PLUGIN: self._add_plugin}
         for section in self.sections:
             if section.kind in add:
                 add[section.kind](section)
+        places.look(self.everything, self.circus, self.refused, findings)
 
     def configuration(self) -> Configuration:
         """Return the configuration.
@@ -309,22 +309,10 @@ class Build:
             check(full)
         except OptionError as error:
             self._refuse(section, error)
+            self.refused[section.header].add(error.option)
         if self._judges_users and (reason := why_no_user(full["owner"])):
             self.findings.problem(section, "owner", reason)
-        self._check_address(section, full)
         self.everything.sockets.append(SocketConfig(section.name, full, section))
-
-    def _check_address(self, section: Section, full: Mapping[str, Any]) -> None:
-        """Refuse a socket where another one is."""
-        key = "path" if full["path"] else "port"
-        here = address.of_socket(full)
-        if here is None or not self.refused[section.header].isdisjoint(_ADDRESS):
-            return
-        for name, other in self._addresses:
-            if address.are_one(here, other):
-                text = f"{here.shown} is the address of socket {name}; change one of them"
-                self.findings.problem(section, key, text)
-        self._addresses.append((section.name, here))
 
     def _complete(self, section: Section, given: Mapping[str, Any]) -> WatcherOptions:
         full, contradictions = WATCHER_OPTIONS.judged(given)

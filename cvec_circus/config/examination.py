@@ -37,6 +37,7 @@ COMMAND_KEYS = ("cmd", "args", "shell_args")
 _ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
+_OF_NETWORKS = frozenset({"host", "port", "interface"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = re.compile(r"\s#(?:\s|$)")
@@ -102,6 +103,9 @@ class _Slips:
         for section in self._build.sections:
             for key in section.own_keys():
                 self._look_at_value(section, key, section.written[key])
+        for socket in self._build.everything.sockets:
+            if socket.options["path"]:
+                self._look_at_path(socket.section)
         for watcher in self._build.everything.watchers:
             if watcher.options.cmd:
                 self._look_at_command(watcher.section, watcher.options)
@@ -160,6 +164,13 @@ class _Slips:
                     if kind.lower() == "env":
                         said = f"there is no variable {variable}; give it a value in [env]"
                         self._warn(section, key, said)
+
+    def _look_at_path(self, section: Section) -> None:
+        """Options that a socket with a path does not have."""
+        for key in section.own_keys():
+            if key in _OF_NETWORKS or (key == "family" and section.values[key] != "AF_UNIX"):
+                said = "has no effect, for the path makes it a unix socket; leave one of them out"
+                self._warn(section, key, said)
 
     # -- commands
 

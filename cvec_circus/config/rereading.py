@@ -38,7 +38,7 @@ def reread(
         path, environ, cwd: As for `load`.
         there: What the daemon has beside the file.
         former: The `sources` of the configuration that is read again.
-        inspect: Adds to the findings what only the classes of plugins can tell.
+        inspect: Adds to the findings what only the classes of plugins, and this machine, can tell.
 
     Raises:
         ConfigError: Every problem that `--check` finds, what was included and is gone, or a file

@@ -7,13 +7,13 @@ import fcntl
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.exc import SocketError
-from cvec_circus.options import address
 from cvec_circus.options.kinds import LONGEST_PATH
 from cvec_circus.options.rights import why_no_user
+from cvec_circus.system.paths import why_no_socket
 
 if TYPE_CHECKING:
     from cvec_circus.control.ownership import Guard
@@ -81,28 +81,17 @@ class Judgement(NamedTuple):
         return f"{self.option} {self.text}"
 
 
-def judge(
-    circus: Mapping[str, Any], sockets: Iterable[tuple[str, Mapping[str, Any]]] = ()
-) -> Iterator[Judgement]:
+def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
     """Yield what is wrong with the endpoints of a daemon, wherever it runs.
 
-    A start and a check of the configuration both ask here.
+    A start and a check of the configuration both ask here. What cannot be together with another
+    endpoint or socket is found when the configuration is read.
 
     Args:
         circus: The options of the daemon.
-        sockets: The managed sockets: their names and options.
     """
-    places = [(f"socket {name}", address.of_socket(options)) for name, options in sockets]
     for option in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
         endpoint = circus[option]
-        is_stats = option == "stats_endpoint"
-        if not is_stats or circus["statsd"]:
-            here = address.of_endpoint(endpoint)
-            for what, other in places:
-                if here and other and address.are_one(here, other):
-                    text = f"{endpoint}: the address of {what}; change one of them"
-                    yield Judgement(option, text, not is_stats)
-            places.append((option, here))
         reason = _why_not(endpoint)
         if reason:
             yield Judgement(option, f"{endpoint}: cannot listen: {reason}", True)
@@ -117,23 +106,18 @@ def judge(
         yield Judgement("endpoint_owner", reason, True)
 
 
-def examine(
-    circus: Mapping[str, Any],
-    sockets: Iterable[tuple[str, Mapping[str, Any]]] = (),
-    allow_remote: bool = False,
-) -> list[str]:
+def examine(circus: Mapping[str, Any], allow_remote: bool = False) -> list[str]:
     """Refuse endpoints with a problem; return warnings of risky ones, to log once they listen.
 
     Args:
         circus: The options of the daemon.
-        sockets: The managed sockets: their names, each with its options.
         allow_remote: Whether other machines may connect whatever these options say.
 
     Raises:
         SocketError: The first problem.
     """
     warnings = []
-    for one in judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]}, sockets):
+    for one in judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]}):
         if one.is_problem:
             raise SocketError(str(one))
         warnings.append(str(one))
@@ -141,6 +125,29 @@ def examine(
     if os.geteuid() == 0 and is_local(endpoint) and endpoint.startswith(("tcp://", "ipc://@")):
         warnings.append(f"endpoint {endpoint}: {_ROOT}")
     return warnings
+
+
+def why_not_here(endpoint: str, cwd: str) -> str:
+    """Return why no user can ever listen on an endpoint on this machine, "" if one can.
+
+    It may wait for a name server. A port or path that is in use counts as free.
+
+    Args:
+        endpoint: One that `judge` says nothing of.
+        cwd: The directory that the path of a file starts in.
+    """
+    transport, _, address = endpoint.partition("://")
+    if has_file(endpoint):
+        return why_no_socket(os.path.join(cwd, address))
+    if transport != "tcp":
+        return ""
+    try:
+        family, where = _resolve(address.rpartition(":")[0].strip("[]"), 0)
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.bind(where)
+    except OSError as error:
+        return _reason(error)
+    return ""
 
 
 def is_local(endpoint: str) -> bool:
@@ -301,7 +308,7 @@ def _reason(error: OSError) -> str:
     """Say what is wrong with an endpoint."""
     if error.errno == errno.ENODEV:
         return "no such host or interface"
-    return os.strerror(error.errno) if error.errno else str(error)
+    return error.strerror or str(error)
 
 
 def guard(circus: Mapping[str, Any]) -> Guard | None:

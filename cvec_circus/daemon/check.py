@@ -9,7 +9,8 @@ from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import Examination, examine
-from cvec_circus.config.section import CIRCUS, Finding, printable
+from cvec_circus.config.places import ENDPOINTS
+from cvec_circus.config.section import CIRCUS, SOCKET, Finding, printable
 from cvec_circus.control import endpoints
 from cvec_circus.ctl.output import say
 from cvec_circus.daemon import machine
@@ -20,9 +21,10 @@ from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
 from cvec_circus.options.expand import names_in
 from cvec_circus.probes.address import parse
 from cvec_circus.supervisor.inspecting import inspect
+from cvec_circus.supervisor.locating import locate
 from cvec_circus.wire.topics import fold
 
-_ENDPOINTS = frozenset({"endpoint", "pubsub_endpoint", "stats_endpoint", "allow_remote"})
+_ENDPOINTS = frozenset({*ENDPOINTS, "allow_remote"})
 
 
 def check(
@@ -49,10 +51,12 @@ def check(
     """
     code = EXIT_OK
     for path in paths:
-        examination = _check_endpoints(examine(path, environ, cwd), allow_remote)
+        examination = examine(path, environ, cwd)
+        _check_endpoints(examination.build, allow_remote)
         inspect(examination.build, environ, cwd)
         _check_addresses(examination.build)
         if not elsewhere:
+            locate(examination.build, cwd)
             machine.look(examination.build, environ, cwd, path)
         found = examination.build.findings.everything()
         if any(finding.is_problem for finding in found):
@@ -87,11 +91,12 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     problems = sum(finding.is_problem for finding in found)
     said = counts((problems, "problem"), (len(found) - problems, "warning"))
     wrong = {finding.header for finding in found if finding.is_problem}
+    is_stopped = any(header.partition(":")[0] in (CIRCUS, SOCKET) for header in wrong)
     everything = examination.build.everything
     runs: list[WatcherConfig | PluginConfig] = [*everything.watchers, *everything.plugins]
     lost = [one for one in runs if one.section.header in wrong]
     names = ", ".join(one.name for one in lost if one.section.name)
-    if configuration is None:
+    if configuration is None or is_stopped:
         return f"{said}; the daemon does not start" + (f" (see {names})" if names else "")
     if names:
         needed = {name for one in runs for name in folded_needs(one.options)}
@@ -116,20 +121,14 @@ def _line(found: Finding) -> str:
     return f"{found.place}: {kind}: {found.text}" if found.place else f"{kind}: {found.text}"
 
 
-def _check_endpoints(examination: Examination, allow_remote: bool) -> Examination:
-    """Add what a start would say of endpoints; a problem leaves no configuration."""
-    build = examination.build
+def _check_endpoints(build: Build, allow_remote: bool) -> None:
+    """Add what a start would say of endpoints."""
     if not _ENDPOINTS.isdisjoint(build.refused[build.circus.header]):
-        return examination
-    sockets = [(one.name, one.options) for one in build.everything.sockets]
+        return
     circus = build.everything.circus
     circus["allow_remote"] |= allow_remote
-    judgements = list(endpoints.judge(circus, sockets))
-    for option, text, is_problem in judgements:
+    for option, text, is_problem in endpoints.judge(circus):
         build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
-    if any(one.is_problem for one in judgements):
-        return examination._replace(configuration=None)
-    return examination
 
 
 def _check_addresses(build: Build) -> None:

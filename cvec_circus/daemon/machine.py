@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
-from socket import if_nameindex
 from typing import Any
 
 from cvec_circus.config.build import Build
@@ -26,7 +24,10 @@ from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import command_texts
 from cvec_circus.stream.base import lane_of
 from cvec_circus.supervisor.launching import command, environment
-from cvec_circus.system import cgroup, executables, modules, units
+from cvec_circus.supervisor.locating import FILES as FILES_OF_THE_DAEMON
+from cvec_circus.supervisor.locating import is_file
+from cvec_circus.system import cgroup, executables, modules, paths, units
+from cvec_circus.system.paths import MAKE_IT
 
 FIRST_WID = "1"
 
@@ -47,8 +48,6 @@ NO_ADOPTION = (
 )
 
 NO_CGROUPS = "no effect without cgroups; write cgroup = auto into [circus]"
-
-MAKE_IT = "make it before the daemon starts"
 
 
 def look(build: Build, environ: Mapping[str, str], cwd: str, path: str) -> None:
@@ -79,20 +78,15 @@ class _Machine:
     def look(self) -> None:
         everything = self._build.everything
         self._look_at_daemon(everything.circus)
-        devices = [name for _, name in if_nameindex()]
         for socket in everything.sockets:
             if socket.options["path"]:
                 self._look_at_socket(socket.section, "path", socket.options["path"])
-            device = socket.options["interface"]
-            if device and device not in devices:
-                said = f"there is no network device {device}; there is {', '.join(devices)}"
-                self._warn(socket.section, "interface", said)
         runs: list[WatcherConfig | PluginConfig]
         runs = [*everything.watchers, *everything.plugins]
         envs = [self._environment(one.section, one.options) for one in runs]
         # What one watcher adds to the daemon's path is there for all.
-        paths = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
-        folders = [folder for path in paths for folder in path.split(os.pathsep) if folder]
+        added = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
+        folders = [folder for path in added for folder in path.split(os.pathsep) if folder]
         self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
             self._look_at_watcher(one.section, one.name, one.options, env)
@@ -125,13 +119,10 @@ class _Machine:
 
     def _look_at_daemon(self, circus: Mapping[str, Any]) -> None:
         section = self._build.circus
-        for key in ("pidfile", "logoutput", "schedule_file"):
-            path = circus[key] or "-"
-            if path != "-" and "://" not in path:
-                self._look_at_file(section, key, path)
-        config = circus["loggerconfig"]
-        if isinstance(config, str) and not os.path.exists(os.path.join(self._cwd, config)):
-            self._warn(section, "loggerconfig", f"there is no {config}; {MAKE_IT}")
+        for key in FILES_OF_THE_DAEMON:
+            if is_file(circus[key]):
+                path = os.path.join(self._cwd, circus[key])
+                self._warn(section, key, self._once(_why_not_ours, path))
         if circus["cgroup"] != OFF:
             self._warn(section, "cgroup", self._once(cgroup.why_none, circus["cgroup"]))
         for key in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
@@ -140,10 +131,11 @@ class _Machine:
 
     def _look_at_socket(self, section: Section, key: str, path: str) -> None:
         folder = os.path.dirname(os.path.join(self._cwd, path))
-        self._warn(section, key, self._once(_why_not_within, folder))
+        if os.path.isdir(folder):
+            self._warn(section, key, self._once(paths.why_not_within, folder))
 
     def _look_at_file(self, section: Section, key: str, path: str) -> None:
-        self._warn(section, key, self._once(_why_no_file, os.path.join(self._cwd, path)))
+        self._warn(section, key, self._once(_why_not_written, os.path.join(self._cwd, path)))
 
     def _once(self, look: Callable[..., str], *about: Any) -> str:
         """Return what a look says, or said when it was the same."""
@@ -160,7 +152,7 @@ class _Machine:
         for key in limited(options):
             self._warn(section, key, self._once(self._why_no_limit, LIMITS[key]))
         folder = os.path.join(self._cwd, options.working_dir or "")
-        trouble = self._once(_why_no_folder, folder)
+        trouble = self._once(paths.why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
         unknown = {"copy_env", "shell", "executable"} & self._build.refused[section.header]
         if not (trouble or unknown):
@@ -262,31 +254,11 @@ def _unquoted(text: str, folder: str) -> str:
     return ""
 
 
-def _why_no_folder(folder: str) -> str:
-    try:
-        mode = os.stat(folder).st_mode
-    except FileNotFoundError:
-        return f"there is no folder {folder}; {MAKE_IT}"
-    except OSError as error:
-        return f"{folder} cannot be reached: {error.strerror}"
-    return "" if stat.S_ISDIR(mode) else f"{folder} is not a folder"
-
-
-def _why_not_within(folder: str) -> str:
-    """Return why no file can be made in a folder, "" if one can."""
-    if reason := _why_no_folder(folder):
-        return reason
-    if os.access(folder, os.W_OK | os.X_OK):
-        return ""
-    return f"user {os.geteuid()} cannot make files in {folder}; change its owner or mode"
-
-
-def _why_no_file(path: str) -> str:
+def _why_not_written(path: str) -> str:
     """Return why a file cannot be written, "" if it can."""
-    if os.path.isdir(path):
-        return f"{path} is a folder; name a file in it"
-    if not os.path.lexists(path):
-        return _why_not_within(os.path.dirname(path))
-    if os.access(path, os.W_OK):
-        return ""
-    return f"user {os.geteuid()} cannot write to {path}; change its owner or mode"
+    return paths.why_no_file(path) or _why_not_ours(path)
+
+
+def _why_not_ours(path: str) -> str:
+    """Return why this user cannot have what another one may, "" if it can."""
+    return "" if paths.why_no_file(path) else paths.why_not_ours(path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.options.socket import SOCKET_OPTIONS, TUNABLE, check
+from cvec_circus.sockets import possible
 from cvec_circus.sockets.noted import Noted
 
 if TYPE_CHECKING:
@@ -358,9 +359,8 @@ class CircusSocket(Noted, socket.socket):
         if self.so_reuseport or self._is_shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if self.interface is not None:
-            device = os.fsencode(self.interface) + b"\0"
             try:
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+                possible.bind_to_device(bound, self.interface)
             except OSError as error:
                 raise self._error(f"cannot use the interface {self.interface}", error) from error
         bound.bind(address)
@@ -377,13 +377,9 @@ class CircusSocket(Noted, socket.socket):
 
     def _resolve(self) -> Any:
         try:
-            # The address is the same for every type, and resolvers do not know all of them.
-            found = socket.getaddrinfo(
-                self.host or None, self.port, self.family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
-            )
-        except (OSError, UnicodeError) as error:  # a label of 64 letters is a UnicodeError
+            return possible.resolve(self.host, self.port, self.family)
+        except (OSError, UnicodeError) as error:
             raise self._error(f"cannot resolve {self.host}", error) from error
-        return found[0][4]
 
     def _error(self, what: str, error: Exception) -> exc.SocketError:
         reason = str(error)

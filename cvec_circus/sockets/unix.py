@@ -19,8 +19,10 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from cvec_circus import exc
+from cvec_circus.options.address import spare_of
 from cvec_circus.sockets.holders import holders
 from cvec_circus.system.own_file import Finding, made_again, not_made, taken
+from cvec_circus.system.paths import why_no_socket
 
 
 class OwnPath(NamedTuple):
@@ -43,8 +45,7 @@ class OwnPath(NamedTuple):
     @property
     def spare(self) -> str:
         """The second name."""
-        folder, name = os.path.split(self.path)
-        return os.path.join(folder, f".{name}.spare")
+        return spare_of(self.path)
 
     def keep(self) -> None:
         """Give it the second name, unless it has it, or the system refuses."""
@@ -217,12 +218,13 @@ def user(owner: int | str) -> int:
 
 def _make_room(path: str, replace: bool) -> None:
     """Remove the socket at a path, if `replace` says so and no process serves it."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
+    reason = why_no_socket(path)
+    if not os.path.lexists(path):
+        if reason:
+            raise FileNotFoundError(errno.ENOENT, reason)
         return
-    if not stat.S_ISSOCK(mode):
-        raise FileExistsError(errno.EEXIST, "the file there is no socket")
+    if reason:
+        raise FileExistsError(errno.EEXIST, reason)
     if not replace:
         text = "a socket is there already; remove it, or set replace = True"
         raise FileExistsError(errno.EEXIST, text)

@@ -126,8 +126,7 @@ class Desks:
         stack.callback(sockets.close_all)
         self.variables = Variables()
         self.variables.adopt(configuration.variables)
-        listening = [(one.name, one.options) for one in configuration.sockets]
-        warnings = endpoints.examine(circus, listening)
+        warnings = endpoints.examine(circus)
         self.departures = Departures(sockets)
         _listen(configuration, around, self.departures, heritage)
         self._meet_clients(circus, dispatch, handed, 0 if heritage is None else heritage.seq, stack)

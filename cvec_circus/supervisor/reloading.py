@@ -18,6 +18,7 @@ from cvec_circus import exc, logger
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands.kinds import PROVED
 from cvec_circus.commands.target import Answer, replaced
+from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan
@@ -29,6 +30,7 @@ from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, plan
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.inspecting import inspect
+from cvec_circus.supervisor.locating import locate
 from cvec_circus.supervisor.loss import Loss, TooMuchLost, loss_of
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -196,11 +198,14 @@ class Reloading:
         environ = os.environ if origin.environ is None else origin.environ
         cwd = os.getcwd() if origin.cwd is None else origin.cwd
         try:
-            look = partial(inspect, environ=environ, cwd=cwd, running=plugins)
+
+            def look(build: Build) -> None:
+                inspect(build, environ, cwd, plugins)
+                locate(build, cwd, former)
+
             configuration = reread(order.path, environ, cwd, there, former.sources, look)
             order.variables.adopt(configuration.variables)
-            listening = [(one.name, one.options) for one in configuration.sockets]
-            endpoints.examine(configuration.circus, listening, former.circus["allow_remote"])
+            endpoints.examine(configuration.circus, former.circus["allow_remote"])
         except Exception as error:
             self._loop.post(self._failed, order, error)
         else:

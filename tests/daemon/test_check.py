@@ -209,15 +209,15 @@ class TestCommandLine(unittest.TestCase):
             "a.ini",
             "[circus]\nendpoint = tcp://127.0.0.1:5599\npubsub_endpoint = tcp://localhost:5599\n"
             "[socket:a]\nport = 5598\n[socket:b]\nport = 5598\n[watcher:w]\ncmd = sleep\n"
-            "[socket:c]\npath = /nope\nowner = nobodyx\n",
+            "[socket:c]\npath = c.sock\nowner = nobodyx\n",
         )
         expected = [
-            "a.ini:7: [socket:b] port: localhost:5598 is the address of socket a; "
+            "a.ini:7: [socket:b] port: localhost:5598 takes the address of socket a; "
             "change one of them",
             "a.ini:12: [socket:c] owner: there is no user nobodyx",
         ]
         lines = self.run_daemon("--check", path).stdout.splitlines()
-        said = "tcp://localhost:5599: the address of endpoint; change one of them"
+        said = "localhost:5599 takes the address of endpoint (127.0.0.1:5599); change one of them"
         self.assertEqual(lines[0], f"a.ini:3: problem: [circus] pubsub_endpoint: {said}")
         self.assertEqual([line.replace(" problem:", "") for line in lines[1:3]], expected)
         self.assertIn("a.ini: 3 problems", lines[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import unittest
 from unittest import mock
 
@@ -13,7 +14,7 @@ from cvec_circus.system import cgroup, executables, units
 from tests.support.daemon import folder
 
 WEB = "[watcher:web]\ncmd = sleep 10\n"
-MAKE = "make it before the daemon starts"
+MAKE = "make it first"
 
 
 class MachineCase(unittest.TestCase):
@@ -28,13 +29,24 @@ class MachineCase(unittest.TestCase):
 
     def found(self, text: str, elsewhere: bool = False, **environ: str) -> list[str]:
         """The warnings, without the file's name and the verdict. No warning is a failure."""
+        lines, verdict = self.said(text, elsewhere, environ)
+        self.assertTrue(verdict.startswith("a.ini: ok"), f"{lines}, {verdict}")
+        return [line.replace(" warning: ", " ") for line in lines]
+
+    def problems(self, text: str) -> list[str]:
+        """The same of a file with which no daemon starts here, though one may elsewhere."""
+        self.assertEqual(self.found(text, elsewhere=True), [])
+        lines, verdict = self.said(text, False, {})
+        self.assertTrue(verdict.endswith("; the daemon does not start"), verdict)
+        return [line.replace(" problem: ", " ") for line in lines]
+
+    def said(self, text: str, elsewhere: bool, environ: dict[str, str]) -> tuple[list[str], str]:
         (self.folder / "a.ini").write_text(text)
         with contextlib.redirect_stdout(io.StringIO()) as said:
             code = check(["a.ini"], environ, str(self.folder), elsewhere)
-        self.assertEqual(code, 0, said.getvalue())
         *lines, verdict = said.getvalue().replace(str(self.folder), "HERE").splitlines()
-        self.assertTrue(verdict.startswith("a.ini: ok"), verdict)
-        return [line.replace("a.ini:", "", 1).replace(" warning: ", " ") for line in lines]
+        self.assertEqual(code, 0 if verdict.startswith("a.ini: ok") else 1)
+        return [line.replace("a.ini:", "", 1) for line in lines], verdict
 
     def says(self, text: str, *expected: str, **environ: str) -> None:
         self.assertEqual(self.found(text, **environ), list(expected))
@@ -91,7 +103,7 @@ class TestPrograms(MachineCase):
 
     def test_a_network_device(self) -> None:
         text = f"{WEB}[socket:s]\nport = 0\ninterface = "
-        [said] = self.found(f"{text}nope9\n")
+        [said] = self.problems(f"{text}nope9\n")
         self.assertIn("5: [socket:s] interface: there is no network device nope9; there is ", said)
         self.silent(f"{text}lo\n")
 
@@ -188,21 +200,83 @@ class TestFiles(MachineCase):
 
     def test_files_of_the_daemon(self) -> None:
         text = f"{WEB}[circus]\npidfile = no/pid\nlogoutput = nolog/x\nloggerconfig = log.json\n"
-        self.says(
-            f"{text}endpoint = ipc://{self.folder}/noep/x\n[socket:s]\npath = nos/s\n",
+        found = self.problems(
+            f"{text}endpoint = ipc://{self.folder}/noep/x\n[socket:s]\npath = nos/s\n"
+        )
+        endpoint = f"ipc://HERE/noep/x: cannot listen: there is no folder HERE/noep; {MAKE}"
+        expected = [
             f"4: [circus] pidfile: there is no folder HERE/no; {MAKE}",
             f"5: [circus] logoutput: there is no folder HERE/nolog; {MAKE}",
             f"6: [circus] loggerconfig: there is no log.json; {MAKE}",
-            f"7: [circus] endpoint: there is no folder HERE/noep; {MAKE}",
+            f"7: [circus] endpoint: {endpoint}",
             f"9: [socket:s] path: there is no folder HERE/nos; {MAKE}",
-        )
+        ]
+        self.assertEqual(found, expected)
         runs = f"4: [circus] schedule_file: there is no folder HERE/no; {MAKE}"
-        self.says(f"{WEB}[circus]\nschedule_file = no/runs.json\n", runs)
+        self.assertEqual(self.problems(f"{WEB}[circus]\nschedule_file = no/runs.json\n"), [runs])
         self.silent(
             f"{WEB}[circus]\npidfile = pid\nlogoutput = log\nschedule_file = runs.json\n",
             f"{WEB}[circus]\nlogoutput = -\nendpoint = ipc://x\n[socket:s]\npath = s\n",
             f"{WEB}[circus]\nlogoutput = syslog://127.0.0.1\n",
         )
+
+
+class TestListening(MachineCase):
+    """What a start refuses on this machine."""
+
+    def refused(self, text: str, *expected: str) -> None:
+        self.assertEqual(self.problems(f"{WEB}{text}\n"), list(expected))
+
+    def test_what_is_at_a_path(self) -> None:
+        (self.folder / "sub").mkdir()
+        (self.folder / "notes").touch()
+        listening = "cannot listen: "
+        for path, reason in (
+            ("sub", "HERE/sub is a folder; name a file in it"),
+            ("notes", "the file there is no socket; remove it, or use another path"),
+            ("notes/x", "HERE/notes/x cannot be reached: Not a directory"),
+        ):
+            self.refused(f"[socket:s]\npath = {path}", f"4: [socket:s] path: {reason}")
+            endpoint = f"4: [circus] endpoint: ipc://{path}: {listening}{reason}"
+            self.refused(f"[circus]\nendpoint = ipc://{path}", endpoint)
+
+    def test_a_socket_that_is_there_may_be_the_daemons_own(self) -> None:
+        with socket.socket(socket.AF_UNIX) as there:
+            there.bind(str(self.folder / "s"))
+            self.silent(f"{WEB}[socket:s]\npath = s\n", f"{WEB}[circus]\nendpoint = ipc://s\n")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.silent(f"{WEB}[socket:s]\nport = {port}\n")
+
+    def test_hosts(self) -> None:
+        for host, reason in (
+            ("no.such.host.invalid", "cannot resolve no.such.host.invalid: "),
+            ("192.0.2.1", "192.0.2.1 is no address of this machine: "),
+            ("x" * 64, "cannot resolve xxx"),
+        ):
+            [said] = self.problems(f"{WEB}[socket:s]\nport = 0\nhost = {host}\n")
+            self.assertIn(f"5: [socket:s] host: {reason}", said)
+        endpoint = "tcp://no.such.host.invalid:1"
+        [said] = self.problems(
+            f"{WEB}[circus]\npubsub_endpoint = {endpoint}\nallow_remote = True\n"
+        )
+        self.assertIn(f"{endpoint}: cannot listen: no such host or interface", said)
+
+    def test_types_that_no_family_has(self) -> None:
+        for lines, key in (
+            ("type = SOCK_SEQPACKET", "type"),
+            ("type = SOCK_DGRAM\nproto = tcp", "proto"),
+            ("path = s\nproto = tcp", "proto"),
+        ):
+            [said] = self.problems(
+                f"{WEB}[socket:s]\nport = 0\n{lines}\n".replace("port = 0\npath", "path")
+            )
+            self.assertIn(f"[socket:s] {key}: this machine has no AF_", said)
+        self.silent(f"{WEB}[socket:s]\nport = 0\ntype = SOCK_DGRAM\nproto = udp\n")
+
+    def test_statistics_are_not_needed(self) -> None:
+        (said,) = self.found(f"{WEB}[circus]\nstats_endpoint = ipc://no/s\n")
+        self.assertIn("4: [circus] stats_endpoint: ipc://no/s: cannot listen", said)
 
 
 class TestModules(MachineCase):

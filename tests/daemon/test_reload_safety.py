@@ -69,6 +69,23 @@ class TestWhatTheCheckRefuses(ReloadCase):
         self.write(watchers("a"), circus="stats_endpoint = tcp://127.0.0.1:99999")
         self.assertIn("stats_endpoint", daemon.wire.refused("reloadconfig"))
 
+    def test_sockets_that_this_machine_cannot_have(self) -> None:
+        socket = "[socket:s]\npath = {DIR}/s\n"
+        daemon = self.up(watchers("a") + socket)
+        (daemon.folder / "notes").touch()
+        for dry_run in (True, False):
+            self.write(f"{watchers('a')}{socket}[socket:t]\npath = {{DIR}}/notes\n")
+            reason = daemon.wire.refused("reloadconfig", dry_run=dry_run)
+            self.assertRegex(reason, r":\d+: \[socket:t\] path: the file there is no socket; ")
+            self.write(f"{watchers('a')}{socket}[socket:t]\nhost = no.such.host.invalid\n")
+            reason = daemon.wire.refused("reloadconfig", dry_run=dry_run)
+            self.assertRegex(reason, r":\d+: \[socket:t\] host: cannot resolve no.such.host")
+        # What listens is not looked at again, though a start could not have it now.
+        (daemon.folder / "s").unlink()
+        (daemon.folder / "s").mkdir()
+        self.assertFalse(self.reload(watchers("a") + socket)["changes"])
+        (daemon.folder / "s").rmdir()
+
     def test_what_only_the_class_of_a_plugin_knows(self) -> None:
         daemon = self.up(watchers("a", "b"))
         flapping = "[plugin:flapping]\nuse = cvec_circus.plugins.flapping.Flapping\nwindow = {}\n"

@@ -194,7 +194,7 @@ class TestInTheWay(UnixCase):
         path = self.path.parent / "no" / "sock"
         self.assertEqual(
             self.refusal(path=str(path)),
-            f"socket web: cannot listen on {path}: No such file or directory",
+            f"socket web: cannot listen on {path}: there is no folder {path.parent}; make it first",
         )
 
     def test_a_path_that_is_too_long(self) -> None:
