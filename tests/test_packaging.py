@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -27,6 +28,20 @@ TOP_LEVEL = {
     "setup.py",
     "tests",
 }
+
+PROGRAMS = {
+    "cvec_circus.circusd": "cvec_circusd",
+    "cvec_circus.daemon.main": "cvec_circusd",
+    "cvec_circus.circusctl": "cvec_circusctl",
+    "cvec_circus.ctl.main": "cvec_circusctl",
+    "cvec_circus.plugins": "cvec_circus-plugin",
+    "cvec_circus.runtime.runner": "cvec_circus-plugin",
+    "cvec_circus.stats": "cvec_circusd-stats",
+    "cvec_circus.stats.program": "cvec_circusd-stats",
+    "cvec_circus.stats.client": "cvec_circus-top",
+    "cvec_circus.top.main": "cvec_circus-top",
+}
+"""Modules that `python -m` runs, and the script that does the same."""
 
 
 def constants(path: Path) -> dict[str, object]:
@@ -77,19 +92,19 @@ class TestSetup(unittest.TestCase):
                 lines = script.read_text(encoding="utf-8").splitlines()
                 self.assertEqual(lines[0], "#!/usr/bin/env python3")
 
+    def test_every_program_of_circus_by_python_m(self) -> None:
+        circus = importlib.metadata.distribution("circus")
+        programs = set()
+        for file in circus.files or ():
+            if file.parts[0] == "circus" and file.suffix == ".py" and "tests" not in file.parts:
+                if "if __name__ == '__main__':" in file.read_text(encoding="utf-8"):
+                    parts = file.with_suffix("").parts
+                    programs.add("cvec_" + ".".join(parts).removesuffix(".__init__"))
+        self.assertEqual(len(programs), 5)
+        self.assertEqual(programs - set(PROGRAMS), set())
+
     def test_every_program_by_python_m(self) -> None:
-        for module, script in {
-            "cvec_circus.circusd": "cvec_circusd",
-            "cvec_circus.daemon.main": "cvec_circusd",
-            "cvec_circus.circusctl": "cvec_circusctl",
-            "cvec_circus.ctl.main": "cvec_circusctl",
-            "cvec_circus.plugins": "cvec_circus-plugin",
-            "cvec_circus.runtime.runner": "cvec_circus-plugin",
-            "cvec_circus.stats": "cvec_circusd-stats",
-            "cvec_circus.stats.program": "cvec_circusd-stats",
-            "cvec_circus.stats.client": "cvec_circus-top",
-            "cvec_circus.top.main": "cvec_circus-top",
-        }.items():
+        for module, script in PROGRAMS.items():
             for words, code in (["--help"], 0), (["--no-such-switch"], 2):
                 with self.subTest(module=module, words=words):
                     expected = output(str(ROOT / "bin" / script), *words)

@@ -74,7 +74,7 @@ class _Wire:
         Raises:
             Violation: What listens there speaks another protocol.
         """
-        found = endpoints.address_of(endpoint, by_name=False)
+        found = endpoints.address_of(endpoint)
         if found is None:
             return False
         family, address = found

@@ -61,6 +61,11 @@ class Tunnel:
             self._local[endpoint] = f"ipc://{self._forward(endpoint)}"
         return self._local[endpoint]
 
+    def named(self, local: str) -> str:
+        """Return an endpoint as it is called on the server, with the server, for people."""
+        remote = next((one for one, here in self._local.items() if here == local), "")
+        return f"{remote} on {self.server}" if remote else local
+
     def close(self) -> None:
         """Take the connection down, unless this is a forked child."""
         if not (self._folder and self._home.is_here):

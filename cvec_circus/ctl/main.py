@@ -115,7 +115,7 @@ def run(line: Line, by_script: bool = False) -> int:
     if options.ssh != (options.tunnel and options.tunnel.server):
         raise exc.ArgumentError("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
-    if not options.tunnel and absence(endpoint, options.timeout):
+    if absence(endpoint, options.timeout, forwarded=bool(options.tunnel)):
         complain(unreachable(TIMED_OUT, options, None))
         return exc.EXIT_UNREACHABLE
     try:
@@ -240,7 +240,7 @@ def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:
         return f"{exc.ERROR}{reason}{form}"
     from cvec_circus.ctl.reach import why_unreachable
 
-    return why_unreachable(options.endpoint, timeout)
+    return why_unreachable(options.endpoint, timeout, tunnel=options.tunnel)
 
 
 if __name__ == "__main__":

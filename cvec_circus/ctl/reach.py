@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 
-from cvec_circus.client.endpoints import ENDPOINT_VARIABLES, endpoint_from, knock
+from cvec_circus.client.endpoints import ENDPOINT_VARIABLES, endpoint_from, finding, knock
+from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.ctl.completion import Candidates
 from cvec_circus.exc import ERROR
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 
 
 def why_unreachable(
-    given: str | None, timeout: float | None, environ: Mapping[str, str] = os.environ
+    given: str | None,
+    timeout: float | None,
+    environ: Mapping[str, str] = os.environ,
+    tunnel: Tunnel | None = None,
 ) -> str:
     """Say that nothing has answered within `timeout` seconds, or can, and what to check.
 
     `given` is the endpoint of the command line; None if the environment or the default names it.
+    `tunnel` is the one that it belongs to, if it is on another machine.
     """
     endpoint = given or endpoint_from(environ)
     named = ""
     if not given:
         source = next((name for name in ENDPOINT_VARIABLES if environ.get(name)), "")
         named = f" (from {source})" if source else " (the default)"
+    shown = tunnel.named(endpoint) if tunnel else endpoint
     within = "" if timeout is None else f" within {timeout:g} s"
     return (
-        f"{ERROR}cannot reach {endpoint}{named}{within}: {_probe(endpoint)}is cvec_circusd "
-        "running, and is --endpoint right?"
+        f"{ERROR}cannot reach {shown}{named}{within}: {_probe(endpoint, bool(tunnel))}is "
+        "cvec_circusd running, and is --endpoint right?"
     )
 
 
@@ -38,20 +43,11 @@ def near_watcher(name: str, endpoint: str) -> str:
     return f"; did you mean {names[meant]}?" if meant else ""
 
 
-def _probe(endpoint: str) -> str:
+def _probe(endpoint: str, forwarded: bool) -> str:
     """Connect, and return a finding that ends in "; ", or "" if there is nothing to say."""
     scheme, _, where = endpoint.partition("://")
     if scheme != "tcp" and (scheme != "ipc" or where.startswith("@")):
         return ""
-    error = knock(endpoint)
-    if error is None:
-        return "the process that listens there does not answer; "
-    if isinstance(error, socket.gaierror):
-        return f"{where.rpartition(':')[0]}: {error.strerror}; "
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there; "
-    if isinstance(error, FileNotFoundError):
-        return "there is no such socket; "
-    if isinstance(error, socket.timeout):
-        return "that machine does not respond; "
-    return f"{error.strerror or error}; "
+    error = knock(endpoint, forwarded=forwarded)
+    found = finding(endpoint, error) if error else "the process that listens there does not answer"
+    return f"{found}; "

@@ -43,7 +43,8 @@ class Shell:
             return self._code
         if not sys.stdin.isatty():
             return self._run(_next_line)
-        endpoint = self._options.endpoint or endpoint_from()
+        endpoint, tunnel = self._options.endpoint or endpoint_from(), self._options.tunnel
+        endpoint = tunnel.named(endpoint) if tunnel else endpoint
         say(f"{PROG} {__version__}, {endpoint}: `help` lists the commands, Ctrl-D leaves")
         with editing(Completer(self._options.endpoint), history_path()):
             return self._run(lambda: input(PROMPT), ask=input)

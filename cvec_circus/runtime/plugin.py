@@ -185,7 +185,8 @@ class CircusPlugin(Members):
             The reply: a mapping whose ``status`` is "error" if the daemon refuses the command.
 
         Raises:
-            CallError: There is no reply; its text is "Timed out." if none came in time.
+            CallError: There is no reply; its text is "Timed out." if none came in time. Where
+                nothing listens, it is raised at once.
         """
         timeout = None if props.get("waiting") else self.call_timeout
         message = {**messages.call(command, props), "actor": self._life.actor}

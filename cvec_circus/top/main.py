@@ -77,10 +77,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not (options.once or options.json or sys.stdout.isatty()):
             raise exc.ArgumentError("standard output is not a terminal: use --once or --json")
         named = options.endpoint or endpoint_from()
-        if not options.ssh and (options.once or options.json):  # a screen waits for the daemon
-            if error := absence(named):
-                raise exc.SocketError(f"no daemon at {named}: {error.strerror}")
         with tunnel_until_signal(options.ssh) as tunnel:
+            if options.once or options.json:  # a screen waits for the daemon
+                local = tunnel.local(named)
+                if why := absence(local, forwarded=bool(options.ssh)):
+                    raise exc.SocketError(f"no daemon at {tunnel.named(local)}: {why}")
             return Top(options, tunnel).run()
     except exc.ArgumentError as problem:
         return refuse(problem)

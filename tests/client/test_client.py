@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 from unittest import mock
@@ -11,6 +12,7 @@ import zmq
 from cvec_circus import exc
 from cvec_circus.client import Client
 from cvec_circus.client.connect import end_context
+from cvec_circus.client.endpoints import absence
 from cvec_circus.wire import messages
 from tests.support.client_case import ClientCase
 from tests.support.eventually import eventually
@@ -91,6 +93,53 @@ class TestCalls(ClientCase):
 
 
 class TestTimeouts(ClientCase):
+    def test_what_the_system_knows_is_said_at_once(self) -> None:
+        look_up = socket.getaddrinfo
+
+        def without_a_resolver(host: str, *rest: Any, **more: Any) -> Any:
+            if host == "nowhere.invalid":
+                raise socket.gaierror(socket.EAI_NONAME, "no such name")
+            return look_up(host, *rest, **more)
+
+        lookups = mock.patch("socket.getaddrinfo", without_a_resolver)
+        with lookups, socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            for endpoint, why in (
+                ("ipc:///no/such", "there is no such socket"),
+                ("ipc:///dev/null/x", "Not a directory"),
+                ("ipc:///etc/hosts", "nothing listens there"),
+                (f"tcp://127.0.0.1:{bound.getsockname()[1]}", "nothing listens there"),
+                (f"tcp://localhost:{bound.getsockname()[1]}", "nothing listens there"),
+                ("tcp://nowhere.invalid:1", "nowhere.invalid: no such name"),
+            ):
+                for properties in ({}, {"waiting": True}):
+                    with Client(endpoint, timeout=600.0) as client:
+                        with self.assertRaises(exc.CallError) as caught:
+                            client.call("stop", **properties)
+                    self.assertEqual(str(caught.exception), f"no daemon at {endpoint}: {why}")
+
+    def test_a_resolver_that_takes_long_or_fails_for_now(self) -> None:
+        asked, goes_on = threading.Event(), threading.Event()
+        self.addCleanup(goes_on.set)
+
+        def look_up(host: str, *rest: object, flags: int = 0, **more: object) -> object:
+            if flags:
+                raise socket.gaierror(socket.EAI_NONAME, "it is no number")
+            asked.set()
+            goes_on.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "later")
+
+        with mock.patch("socket.getaddrinfo", look_up):
+            self.assertEqual(absence("tcp://host:1", 0.05), "")
+            self.assertTrue(asked.is_set())
+            goes_on.set()
+            self.assertEqual(absence("tcp://host:1", 600.0), "")
+
+    def test_a_silent_daemon_is_waited_for(self) -> None:
+        self.daemon.muted.add("list")
+        with self.assertRaisesRegex(exc.CallError, "^Timed out.$"):
+            self.client(timeout=0.3).call("list")
+
     def test_nobody_there(self) -> None:
         client = Client("ipc:///nonexistent/nobody", timeout=0.05)
         self.addCleanup(client.close)

@@ -198,6 +198,7 @@ class TestWithoutADaemon(unittest.TestCase):
                 ("ipc:///no/such", "there is no such socket"),
                 (f"tcp://127.0.0.1:{bound.getsockname()[1]}", "nothing listens there"),
                 (f"tcp://localhost:{bound.getsockname()[1]}", "nothing listens there"),
+                ("tcp://no such host:1", "no such host: Name or service not known"),
             ):
                 for line in (["status"], ["stop", "--waiting"], ["logs", "web"], ["listen"]):
                     with self.subTest(endpoint=endpoint, line=line):

@@ -13,7 +13,7 @@ from cvec_circus.consumer import CircusConsumer
 from cvec_circus.exc import SocketError
 from tests.client.test_tunnel import fake_ssh
 from tests.support.children import TIMEOUT
-from tests.support.daemon import DaemonCase, script
+from tests.support.daemon import DaemonCase, folder, script
 from tests.support.eventually import eventually
 from tests.support.silence import silence
 
@@ -43,6 +43,14 @@ class TestFar(DaemonCase):
         self.assertEqual((done.stdout, done.stderr, done.returncode), ("active\n", "", 0))
         self.assertEqual(set(self.servers()), {"me@there"})
         self.assertIn("/my/key", self.calls.read_text())
+
+    def test_no_daemon_there(self) -> None:
+        place = f"ipc://{folder(self)}/none"
+        for words in (("status",), ("listen",), ("logs", "web"), ("stop", "--waiting")):
+            done = self.ctl("--endpoint", place, *THERE, *words)
+            self.assertEqual((done.stdout, done.returncode), ("", 4))
+            begin = f"error: cannot reach {place} on me@there: nothing listens there; "
+            self.assertEqual(done.stderr.partition("is cvec")[0], begin)
 
     def test_the_switch_may_stand_behind_the_command(self) -> None:
         self.assertEqual(self.ctl("status", "web", *THERE).stdout, "active\n")

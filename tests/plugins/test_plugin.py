@@ -101,17 +101,18 @@ class TestLife(PluginCase):
 
     def test_a_person_is_told_that_nobody_is_there(self) -> None:
         nobody = "ipc:///nonexistent/x"
-        for endpoint, pubsub_endpoint, words in (
-            (nobody, nobody, f"no daemon publishes at {nobody} yet"),
-            (nobody, self.daemon.pubsub_endpoint, f"no daemon answers at {nobody} yet"),
+        for endpoint, pubsub_endpoint, words, after in (
+            (nobody, nobody, f"no daemon publishes at {nobody} yet", 600.0),  # said at once
+            (nobody, self.daemon.pubsub_endpoint, f"no daemon answers at {nobody} yet", 0.2),
         ):
             plugin = Probe(endpoint, pubsub_endpoint, 1.0)
-            with mock.patch("cvec_circus.client.feed.subscription.UNREACHABLE", 0.2):
+            with mock.patch("cvec_circus.client.feed.subscription.UNREACHABLE", after):
                 with mock.patch("cvec_circus.client.feed.subscription.LAST_EVENTS", 0.1):
                     with self.assertLogs("cvec_circus", logging.WARNING) as logs:
                         thread = self.run_plugin(plugin)
                         self.assertTrue(eventually(lambda logs=logs: logs.output))
                         self.end(plugin, thread)
+            self.assertEqual(len([one for one in logs.output if " yet; " in one]), 1)
             self.assertIn(words, logs.output[0])
 
     def test_a_socket_that_is_left_open_does_not_hold_it_up(self) -> None:

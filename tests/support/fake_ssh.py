@@ -54,11 +54,13 @@ def serve(control: socket.socket, forward: str) -> None:
                     continue
                 pairs[accepted], pairs[other] = other, accepted
             elif source in pairs:
-                block = source.recv(65536)
                 other = pairs[source]
-                if block:
+                try:
+                    block = source.recv(65536)
                     other.sendall(block)
-                else:
+                except OSError:  # one of the two has reset its connection
+                    block = b""
+                if not block:
                     del pairs[source], pairs[other]
                     source.close()
                     other.close()

@@ -75,10 +75,15 @@ class TestCommandLine(TopCase):
 
     def test_nobody_is_there(self) -> None:
         place = f"ipc://{folder(self)}/none"
-        argv = [*IMPATIENT, *script("cvec_circus-top", "--once", "--endpoint", place)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(done.returncode, 4)
-        self.assertEqual(done.stderr, f"error: no daemon at {place}: No such file or directory\n")
+        fake_ssh(self)
+        for words, shown, why in (
+            ((), place, "there is no such socket"),
+            (("--ssh", "me@there"), f"{place} on me@there", "nothing listens there"),
+        ):
+            argv = [*IMPATIENT, *script("cvec_circus-top", "--once", "--endpoint", place, *words)]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 4)
+            self.assertEqual(done.stderr, f"error: no daemon at {shown}: {why}\n")
 
 
 class TestOnce(TopCase):

@@ -49,7 +49,7 @@ FIRST_RETRY, LONGEST_RETRY = 0.01, 1.0
 """Seconds until the daemon is asked again after an incomplete answer, doubled each time."""
 
 UNREACHABLE = 5.0
-"""Seconds after which the log says that there is no daemon."""
+"""Seconds after which the log says that there is no daemon; where nothing listens, at once."""
 
 LAST_EVENTS = 2.0
 """Seconds that the end waits at most for the events that are published already."""
@@ -114,6 +114,7 @@ class Subscription:
         self._silent = False  # whether an older daemon has no events to ask for
         self._ask_again = False
         self._timer: Timer | None = None
+        self._warning: Timer | None = None
         self._retry = FIRST_RETRY
         # Questions are numbered, and so are their markers. The connection in use began with
         # question _first; _seen is the last one whose marker came in, _answered the last answered.
@@ -138,7 +139,7 @@ class Subscription:
         self._loop.add_reader(self._monitor, self._read_monitor)
         self._loop.add_reader(self._subscriber, self._read_subscriber)
         self._loop.each_turn(self._deliver_some)
-        self._loop.call_later(UNREACHABLE, self._log_unreachable)
+        self._warning = self._loop.call_later(UNREACHABLE, self._log_unreachable)
         connect(self._subscriber, self._pubsub_endpoint)
         self._ask()
 
@@ -199,6 +200,9 @@ class Subscription:
             self._absent = event != zmq.EVENT_HANDSHAKE_SUCCEEDED
             if self._absent:
                 self._draining = self._then is not None
+                if self._warning is not None and not self._connections:
+                    self._warning.cancel()
+                    self._log_unreachable()
             else:
                 self._begin_connection()
 
@@ -341,6 +345,7 @@ class Subscription:
             logger.warning("%s missed: the daemon no longer has them", counted(lost, "event"))
 
     def _log_unreachable(self) -> None:
+        self._warning = None
         if not self._connections:
             logger.warning("no daemon publishes at %s yet; still trying", self._pubsub_endpoint)
         elif not self._answered and not self._silent:
