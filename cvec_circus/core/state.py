@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
 from cvec_circus.core.goal import Failed, Goal, Rollout, Run
 from cvec_circus.core.life import Life
@@ -131,6 +132,6 @@ def restore_places(places: Places, state: State) -> None:
     for wid, purpose, at in state["agenda"]:
         places.agenda.set((places.slots[wid], Purpose(purpose)), at)
     for wid, memory in state["backoffs"]:
-        put(places.backoff(wid), memory, memory)
+        put(places.backoff(wid), Backoff.__slots__, memory)
     places.held = sum(process.holds_place for process in places.slots.values())
     places.stale_count = sum(process.stale for process in places.slots.values())

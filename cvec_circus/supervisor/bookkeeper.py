@@ -17,7 +17,6 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher
-from cvec_circus.core.state import taken
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.checks import wants_watchdog
 from cvec_circus.options.generation import written
@@ -41,10 +40,6 @@ was ordered does not wait: it is written when its answer is sent."""
 
 ORDERED = 4
 """How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
-
-INTENT = 1
-"""How many values an entry of a slot has that nothing is known to run in yet: the instant."""
-
 
 class Launched(NamedTuple):
     """What tells a process from all others, and its pipes. Immutable."""
@@ -86,8 +81,8 @@ class Bookkeeper:
     def had(self, watcher: Watcher, process: ManagedProcess, sockets: Mapping[str, Any]) -> None:
         """Note the sockets of a process that differ from those of now, or had other settings."""
 
-    def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Note, before it is started, that a process will be there."""
+    def intends(self, watcher: Watcher) -> None:
+        """Note, before it is started, that a process of a watcher may be there."""
 
     def launched(self, process: ManagedProcess, about: Launched) -> None:
         """Note what tells the process from others; `spawned` follows."""
@@ -106,8 +101,8 @@ class Bookkeeper:
     def forget(self, watcher: Watcher) -> None:
         """Drop what was noted about a watcher that is gone for good."""
 
-    def flush(self) -> None:
-        """Write what is new."""
+    def flush(self, more: bool = False) -> None:
+        """Write what is new; with `more`, processes may be started before the next call."""
 
     def end(self, is_needed: bool) -> None:
         """Close the ledger, and remove it if no process is left."""
@@ -139,6 +134,7 @@ class LedgerBookkeeper(Bookkeeper):
     def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
         self._ledger, self._loop = ledger, loop
         self._not_before, self._is_due, self._is_urgent = 0.0, False, False
+        self._may_lack = False  # processes may be there that are not noted yet, and `AT` says so
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
@@ -179,7 +175,7 @@ class LedgerBookkeeper(Bookkeeper):
         """Reserve numbers of events, this one among them; return the last one."""
         last = seq + BLOCK - 1
         self._put(SEQ, last)
-        self.flush()
+        self.flush(more=True)
         return last
 
     def sockets(self, notes: Mapping[str, Any]) -> None:
@@ -197,15 +193,21 @@ class LedgerBookkeeper(Bookkeeper):
 
     # -- processes
 
-    def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """See `Bookkeeper`. Where a thread writes it would come too late, and `AT` serves."""
-        if watcher.kind.is_helper or not (self._ledger.is_on and self._ledger.is_prompt):
+    def intends(self, watcher: Watcher) -> None:
+        """See `Bookkeeper`. One line serves all that a turn starts; a thread would write it too
+        late, so there the last instant at which all was known stands in the file all the time."""
+        if watcher.kind.is_helper or not self._ledger.is_on:
             return
         if watcher not in self._noted:
             self.saw(watcher)
-        key = f"{SLOT} {watcher.place} {process.wid}"
-        self._ledger.put(key, f'["{key}",[{since_boot():.3f}]]\n')
-        self.flush()
+            self.flush(more=True)
+        if self._ledger.is_prompt and not self._may_lack:
+            self._lacks_what_follows()
+            self._ledger.flush()
+
+    def _lacks_what_follows(self) -> None:
+        self._may_lack = True
+        self._ledger.put(AT, f'["{AT}",{since_boot():.3f}]\n')
 
     def launched(self, process: ManagedProcess, about: Launched) -> None:
         """See `Bookkeeper`."""
@@ -247,11 +249,10 @@ class LedgerBookkeeper(Bookkeeper):
         self._ledger.drop(f"{SLOT} {place} {wid}")
         died = watcher.places.deaths[-1]
         key = f"{DEATH} {place} {noted.deaths % DEATHS}"
-        code = "null" if died.exit_code is None else died.exit_code
         was_proved = "true" if died.was_proved else "false"
         self._ledger.put(
             key,
-            f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{code},'
+            f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{_number(died.exit_code)},'
             f"{_dumped(died.cause)},{died.at!r},{_dumped(died.actor)},{_dumped(died.why)},"
             f"{died.lived!r},{died.life},{was_proved},{_dumped(died.failure)},"
             "null,false]]]\n",
@@ -267,7 +268,12 @@ class LedgerBookkeeper(Bookkeeper):
                 self._ledger.drop(key)
             return
         noted.backoffs[wid] = None
-        self._put(key, taken(memory, *memory.__slots__))
+        self._ledger.put(
+            key,
+            f'["{key}",[{memory.step},{memory.deaths},{memory.delay!r},{memory.ready_at!r},'
+            f"{_dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
+            f"{memory.is_doubtful:d}]]\n",
+        )
 
     # -- watchers
 
@@ -296,7 +302,12 @@ class LedgerBookkeeper(Bookkeeper):
         if counts != noted.counts:
             noted.counts = counts
             key = f"{COUNTS} {watcher.place}"
-            self._ledger.put(key, f'["{key}",[{",".join(map(_number, counts))}]]\n')
+            grants, spawns, restarts, failed_exits, has_run, is_told_ready, ready_at = counts
+            self._ledger.put(
+                key,
+                f'["{key}",[{grants},{spawns},{restarts},{failed_exits},{has_run:d},'
+                f"{is_told_ready:d},{_number(ready_at)}]]\n",
+            )
 
     def forget(self, watcher: Watcher) -> None:
         """See `Bookkeeper`."""
@@ -315,10 +326,15 @@ class LedgerBookkeeper(Bookkeeper):
         drop(f"{WATCHER} {place}")
         drop(f"{COUNTS} {place}")
 
-    def flush(self) -> None:
+    def flush(self, more: bool = False) -> None:
         """See `Bookkeeper`. Orders are written at once; all else goes to the thread at the end of a
         turn: earlier, it would take the interpreter between a death and the successor."""
         if self._ledger.is_prompt:
+            if not more:
+                self._may_lack = False
+                self._ledger.drop(AT)
+            elif self._ledger.pending:
+                self._lacks_what_follows()
             self._ledger.flush()
         elif self._is_urgent:
             self._hand_over()
@@ -331,7 +347,7 @@ class LedgerBookkeeper(Bookkeeper):
         if self._is_urgent or now >= self._not_before:
             self._is_urgent = False
             self._not_before = now + PAUSE
-            self._put(AT, since_boot())  # until when all is known
+            self._lacks_what_follows()
             self._ledger.flush()
         elif not self._is_due:
             self._is_due = True
@@ -371,8 +387,8 @@ def digest(options: WatcherOptions) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Write a number, yes or no as 1 or 0, or null: an encoder takes longer to be made."""
-    return "null" if value is None else repr(+value)
+    """Write a number or null."""
+    return "null" if value is None else repr(value)
 
 
 @functools.lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, since_boot
 from cvec_circus.base.complaints import SHORTAGES
+from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.survival import Adoption
@@ -121,8 +122,6 @@ class Heritage:
     def _confirm(self) -> None:
         for place, kinds in self._by_place.items():
             for wid, about in kinds.get(bookkeeper.SLOT, {}).items():
-                if len(about) == bookkeeper.INTENT:
-                    continue
                 pid, inode, start_time, *_, pipes = about
                 fd = pidfd.open_same(pid, inode, start_time)
                 if fd is not None:
@@ -135,23 +134,15 @@ class Heritage:
     def _find_unwritten(self, watchers: dict[int, Any]) -> None:
         """Find, by their marks, processes that were started and not written down.
 
-        An intent says that there may be one. Without the intents of the last moment, because a
-        thread writes, each slot may have one that is younger than the last line.
+        Each slot may have one, if it is younger than the instant until which all was written.
         """
-        intents: dict[tuple[str, int], tuple[int, float]] = {}
-        for place, kinds in self._by_place.items():
-            for wid, about in kinds.get(bookkeeper.SLOT, {}).items():
-                if place in watchers and len(about) == bookkeeper.INTENT:
-                    intents[watchers[place]["name"], wid] = place, about[0]
-        last = self.entries.get(bookkeeper.AT)
-        if not intents and last is None:
+        at = self.entries.get(bookkeeper.AT)
+        if at is None:
             return
-        since = min([at for _, at in intents.values()] + ([] if last is None else [last]))
         places = {one["name"]: n for n, one in watchers.items() if not one["is_removed"]}
-        for name, wid, row in sorted(self._marked(since), key=lambda one: one[2].start_time):
-            place, at = intents.get((name, wid), (places.get(name, 0), last))
-            if place and at is not None and _began(row) >= at - TICK:
-                self._take_unwritten(place, wid, row)
+        for name, wid, row in sorted(self._marked(at), key=lambda one: one[2].start_time):
+            if name in places:
+                self._take_unwritten(places[name], wid, row)
 
     def _marked(self, since: float) -> Iterator[tuple[str, int, proctable.ProcessRow]]:
         """Yield the leaders of sessions with a mark of ours that began after an instant."""
@@ -193,14 +184,16 @@ class Heritage:
         rows = [
             _row(wid, about, kinds, record, *now)
             for wid, about in sorted(kinds.get(bookkeeper.SLOT, {}).items())
-            if len(about) != bookkeeper.INTENT
         ]
         counts = kinds.get(bookkeeper.COUNTS, {}).get(0, NO_COUNTS)
         written = Written(
             record,
             counts,
             rows,
-            kinds.get(bookkeeper.BACKOFF, {}),
+            {
+                wid: dict(zip(Backoff.__slots__, about))
+                for wid, about in kinds.get(bookkeeper.BACKOFF, {}).items()
+            },
             [death for _, death in deaths],
         )
         there = {wid: one for (own, wid), one in self._confirmed.items() if own == place}

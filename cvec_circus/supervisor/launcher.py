@@ -96,7 +96,7 @@ class Launcher:
                 fds, places, cgroup = extra.fds, checked.places, self._cgroups.prepare(watcher)
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files, cgroup)
                 pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
-                self._books.intends(watcher, process)
+                self._books.intends(watcher)
                 pid, report_fd = launch(spec)  # from here on nothing may fail, or nobody has it
             try:
                 self._reaper.add(watcher, process, pid)

@@ -90,7 +90,7 @@ class Ledger:
         self._head = line("ledger", head._asdict())
         self._live = {key: line(key, value) for key, value in entries.items()}
         self.pending: list[str] = []
-        self._size = self._live_size = 0
+        self._size = self._limit = 0  # of the file, and when it is written anew
         self._given = self._taken = 0  # characters given to the thread, and those it is done with
         self._lags = False  # the thread was still writing when it was given the last ones
         self._fd = -1
@@ -106,16 +106,12 @@ class Ledger:
         """Set an entry, as `line` writes it, with the next flush."""
         if not self.is_on:
             return
-        before = self._live.get(key)
-        self._live_size += len(text) - (0 if before is None else len(before))
         self._live[key] = text
         self.pending.append(text)
 
     def drop(self, key: str) -> None:
         """Take an entry away, if it is there, with the next flush."""
-        before = self._live.pop(key, None)
-        if before is not None:
-            self._live_size -= len(before)
+        if self._live.pop(key, None) is not None:
             self.pending.append(f"[{quoted(key)}]\n")
 
     def entries(self) -> Entries:
@@ -129,10 +125,11 @@ class Ledger:
         text = "".join(self.pending)
         self.pending.clear()
         self._size += len(text)
-        if self._size > TOO_LONG * self._live_size + SLACK:
-            text, write = self._whole(), self._replace
-        else:
-            write = self._append
+        write = self._append
+        if self._size > self._limit:
+            self._limit = TOO_LONG * self._live_size() + SLACK
+            if self._size > self._limit:
+                text, write = self._whole(), self._replace
         if self._worker is not None:
             self._do_later(self._worker, write, text)
             return
@@ -143,13 +140,18 @@ class Ledger:
 
     def _whole(self) -> str:
         text = "".join((self._head, *self._live.values()))
-        self._size = self._live_size = len(text)
+        self._size = len(text)
         return text
+
+    def _live_size(self) -> int:
+        """Count the characters of the lines that count: not at each change, which takes longer."""
+        return sum(map(len, self._live.values()))
 
     def _do_later(self, worker: Worker, write: Callable[[str], None], text: str) -> None:
         unwritten = self._given - self._taken
         self._lags = unwritten > 0
-        if unwritten and unwritten + len(text) > MOST_UNWRITTEN + self._live_size:
+        excess = unwritten + len(text) - MOST_UNWRITTEN
+        if unwritten and excess > 0 and excess > self._live_size():
             self._fail("its file system hangs")
             return
         self._given += len(text)

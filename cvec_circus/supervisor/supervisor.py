@@ -218,7 +218,7 @@ class Supervisor:
             more = self.desks.endings.reaper.work(turn.turn_is_over)
             self.desks.waits.time_out()
             self.roster.take_facts()
-            self.desks.bookkeeper.flush()  # what is published is noted
+            self.desks.bookkeeper.flush(more=True)  # what is published is noted
             self.events.send()  # deaths go out before the spawns, which take 0.5 ms each
             return self.roster.turn() or more
         except Exception:

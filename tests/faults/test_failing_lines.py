@@ -29,7 +29,7 @@ SOME = {"start": 3, "run": 12, "adopt": 3, "stop": 2}
 
 TIMEOUT = 20.0
 
-UNTOUCHED = "adoption is off|no process is taken over"
+UNTOUCHED = "adoption is off|no process is adopted"
 """What the log says when a next daemon takes nothing over."""
 
 TEXT = f"""

@@ -115,7 +115,7 @@ class FakeWorld:
             # Without the traces of the times before, which would all be kept.
             raise self.refuse.with_traceback(None)
         pid = next(self._pids)
-        self.books.intends(watcher, process)
+        self.books.intends(watcher)
         self.books.launched(process, Launched(pid, 0))
         self.alive[pid], self.owner[pid] = process, watcher
         self.spawned.append(pid)
