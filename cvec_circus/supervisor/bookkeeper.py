@@ -41,6 +41,7 @@ was ordered does not wait: it is written when its answer is sent."""
 ORDERED = 4
 """How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
 
+
 class Launched(NamedTuple):
     """What tells a process from all others, and its pipes. Immutable."""
 
