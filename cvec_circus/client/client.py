@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zmq
 
@@ -14,17 +14,11 @@ from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 from cvec_circus.base.home import Home
 from cvec_circus.client.calls import CALL_TIMEOUT, TIMED_OUT, frame, reply_of
 from cvec_circus.client.connect import LINGER, end_context, open_dealer
-from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER, absence
+from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER
 from cvec_circus.compat.members import Members
 from cvec_circus.wire import messages
 
-if TYPE_CHECKING:
-    from cvec_circus.client.tunnel import Tunnel
-
 INSTEAD = "make a client after the fork"
-
-PATIENCE = 0.1
-"""Seconds without a reply after which the system is asked whether anything listens."""
 
 MOST_UPGRADES = 1000
 """For so many upgrades of the daemon a question is asked again."""
@@ -47,7 +41,6 @@ class Client:
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
         timeout: float = CALL_TIMEOUT,
         name: str = "",
-        tunnel: Tunnel | None = None,
     ) -> None:
         """Make a client; the first call connects it.
 
@@ -57,12 +50,10 @@ class Client:
             timeout: Seconds that `call` waits for a reply.
             name: The sender's name in events and in the daemon's log, 80 characters at most; ""
                 for none.
-            tunnel: What the endpoint belongs to, if the daemon is on another machine.
         """
         self.endpoint = endpoint
         self.timeout = timeout
         self.name = name
-        self._tunnel = tunnel
         self._context = context
         self._owns_context = context is None
         self._home = None if context is None else Home("client", INSTEAD)
@@ -94,8 +85,7 @@ class Client:
         With ``waiting=True`` it waits as long as the daemon needs; otherwise for `timeout`.
 
         Raises:
-            CallError: There is no usable reply; "Timed out." when there is none at all, or at once
-                why no daemon can answer, if nothing listens at the endpoint.
+            CallError: There is no usable reply; "Timed out." when there is none at all.
             ForkedError: This process was forked after the client had been used.
         """
         timeout = None if properties.get("waiting") else self.timeout
@@ -127,7 +117,7 @@ class Client:
             if timeout is None:
                 reply = self._wait_while_alive(dealer, message["id"])
             else:
-                reply = self._receive(dealer, {message["id"]}, timeout)
+                reply = _receive(dealer, {message["id"]}, SYSTEM.monotonic() + timeout)
             if reply is None:
                 raise exc.CallError(TIMED_OUT)
         return reply
@@ -193,19 +183,6 @@ class Client:
             except zmq.ZMQError as error:
                 raise _failed(error) from None
 
-    def _receive(
-        self, dealer: zmq.Socket[bytes], ids: set[str], timeout: float
-    ) -> dict[str, Any] | None:
-        """Wait for a reply, as the function; not in vain where nothing listens."""
-        deadline = SYSTEM.monotonic() + timeout
-        reply = _receive(dealer, ids, min(SYSTEM.monotonic() + PATIENCE, deadline))
-        if reply is not None or timeout <= PATIENCE:
-            return reply
-        if why := absence(self.endpoint, forwarded=self._tunnel is not None):
-            shown = self._tunnel.named(self.endpoint) if self._tunnel else self.endpoint
-            raise exc.CallError(f"no daemon at {shown}: {why}")
-        return _receive(dealer, ids, deadline)
-
     def _give_back(self, dealer: zmq.Socket[bytes], clean: bool) -> None:
         if not clean:
             dealer.close(0)  # with it goes the request, if it has not been sent yet
@@ -223,7 +200,7 @@ class Client:
             ping = messages.call("ping")
             dealer.send(frame(ping), zmq.NOBLOCK)
             deadline = SYSTEM.monotonic() + self.timeout
-            reply = self._receive(dealer, {call_id, ping["id"]}, self.timeout)
+            reply = _receive(dealer, {call_id, ping["id"]}, deadline)
             if reply is None or reply["id"] == call_id:
                 return reply
             if run is not None and reply.get("run") != run:
@@ -270,13 +247,13 @@ class CircusClient(Members):
         """
         self.endpoint = endpoint
         self.timeout = timeout
-        self._tunnel: Tunnel | None = None
+        self._tunnel = None
         if ssh_server:
             from cvec_circus.client.tunnel import Tunnel
 
             self._tunnel = Tunnel(ssh_server, ssh_keyfile)
             endpoint = self._tunnel.local(endpoint)
-        self._client = Client(endpoint, context, name=name, tunnel=self._tunnel)
+        self._client = Client(endpoint, context, name=name)
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
@@ -293,7 +270,7 @@ class CircusClient(Members):
             The reply, which may be a success or an error.
 
         Raises:
-            CallError: As `Client.call`.
+            CallError: There is no usable reply; "Timed out." when there is none at all.
             TypeError: The message is not a mapping.
         """
         if not isinstance(cmd, Mapping):

@@ -185,8 +185,7 @@ class CircusPlugin(Members):
             The reply: a mapping whose ``status`` is "error" if the daemon refuses the command.
 
         Raises:
-            CallError: There is no reply; its text is "Timed out." if none came in time. Where
-                nothing listens, it is raised at once.
+            CallError: There is no reply; its text is "Timed out." if none came in time.
         """
         timeout = None if props.get("waiting") else self.call_timeout
         message = {**messages.call(command, props), "actor": self._life.actor}
