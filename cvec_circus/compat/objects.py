@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.compat.errors import gone
 from cvec_circus.system import importing, virtualenv
 from cvec_circus.system.procfs import Sampler
 
@@ -186,5 +187,5 @@ def get_info(process: Any = None, interval: float = 0, with_childs: bool = False
     with _sampling:
         found = _sampler.sample([pid]) if with_childs else _sampler.sample((), alone=[pid])
     if pid not in found:
-        raise ProcessLookupError(f"there is no process {pid}")
+        raise gone(f"there is no process {pid}", pid)
     return found[pid]

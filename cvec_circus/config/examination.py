@@ -29,7 +29,7 @@ from cvec_circus.options.stream import IGNORED, STREAMS
 from cvec_circus.options.stream_classes import FILES, STREAM_CLASSES
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
-from cvec_circus.options.words import bare, split
+from cvec_circus.options.words import bare, split, without_literals
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
@@ -41,7 +41,7 @@ _OF_NETWORKS = frozenset({"host", "port", "interface"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = re.compile(r"\s#(?:\s|$)")
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
+_VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
 _OPERATOR = re.compile(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
 _CODE = re.compile(r"-\w*c")
 
@@ -146,11 +146,11 @@ class _Slips:
                 self._warn(section, key, said)
 
     def _look_at_variables(self, section: Section, key: str, text: str) -> None:
-        for found in _VARIABLE.finditer(text):
+        for word, found in {match[0]: match for match in _VARIABLE.finditer(text)}.items():
             name = found[1] or found[2]
             if name != "WID":
                 where = "anywhere" if found[2] else "here"
-                said = f"{found[0]} is not replaced {where}; write $(circus.env.{name})"
+                said = f"{word} is not replaced {where}; write $(circus.env.{name})"
                 self._warn(section, key, said)
 
     def _look_at_names(self) -> None:
@@ -192,8 +192,7 @@ class _Slips:
         if _is_quoted(options["cmd"]) and len(options["cmd"].split()) > 1:
             said = "the quotes make this one word, the name of a program; leave them out"
             self._warn(section, "cmd", said)
-        if not any(_CODE.fullmatch(word) for word in words):
-            self._look_at_syntax(section, options)
+        self._look_at_syntax(section, options, any(_CODE.fullmatch(word) for word in words))
         if options["shell_args"] and not options["shell"]:
             self._doubt(section, "shell_args", "of no use without a shell; add shell = True")
         self._look_at_own_options(section, options)
@@ -239,8 +238,8 @@ class _Slips:
                         said = f"$(circus.{name}) means nothing and stays as it is{near}"
                         self._warn(section, f"{family}.{check}", said)
 
-    def _look_at_syntax(self, section: Section, options: Mapping[str, Any]) -> None:
-        """What only a shell would understand."""
+    def _look_at_syntax(self, section: Section, options: Mapping[str, Any], has_code: bool) -> None:
+        """What only a shell would understand; the variables may be those of code after `-c`."""
         for key in COMMAND_KEYS[:2]:
             text = options[key]
             if not isinstance(text, str) or not text:
@@ -254,7 +253,8 @@ class _Slips:
             elif operators:
                 said = f"{operators[0]} means nothing without a shell; write cmd = sh -c '...'"
                 self._doubt(section, key, said, "shell")
-            self._look_at_variables(section, key, text)
+            if not has_code:
+                self._look_at_variables(section, key, without_literals(text))
 
     def _look_at_own_options(self, section: Section, options: Mapping[str, Any]) -> None:
         """Freeform options, which only hooks, plugins and the command can use."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
+from cvec_circus.compat.errors import gone, late
 from cvec_circus.compat.members import Members
 from cvec_circus.compat.values import get_username_from_uid, get_working_dir
 from cvec_circus.options.expand import expand
@@ -280,7 +281,9 @@ class Process(Members):
                 ended = select.poll()
                 ended.register(watcher.fileno(), select.POLLIN)
                 if not ended.poll(poll_milliseconds(timeout)) and self.is_alive():
-                    raise TimeoutError(f"{self!r} has not ended within {timeout:g} s")
+                    raise late(
+                        f"{self!r} has not ended within {timeout:g} s", self.pid, timeout or 0.0
+                    )
             finally:
                 watcher.close()
         return self.poll()
@@ -321,7 +324,7 @@ class Process(Members):
             ProcessLookupError: It is not a child of it.
         """
         if not self.is_child(pid):
-            raise ProcessLookupError(f"process {pid} is not a child of {self!r}")
+            raise gone(f"process {pid} is not a child of {self!r}", pid)
         os.kill(pid, to_signum(signum))
 
     def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:

@@ -362,4 +362,5 @@ def _priorities(supervisor: Supervisor) -> list[tuple[int, str]]:
 
 def _statuses(supervisor: Supervisor) -> dict[str, str]:
     """On the supervisor thread."""
-    return {watcher.name: watcher.status for watcher in supervisor.roster.watchers()}
+    watchers = sorted(supervisor.roster.watchers(), key=attrgetter("place"))
+    return {watcher.name: watcher.status for watcher in watchers}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
+from cvec_circus.compat.errors import GoneProcessError, gone
 from cvec_circus.embedding.process import RUNNING, UNEXISTING, Process
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.exc import GoneError, MessageError
@@ -110,17 +111,26 @@ class WatchedProcess(Process):
         """Send it a signal, by number or name.
 
         Raises:
-            MessageError: It has ended, or there is no such signal.
+            MessageError: It has ended, which is a ProcessLookupError, too; or there is no such
+                signal.
         """
-        self.watcher.send_signal(self.pid, sig)
+        self._signal(self.watcher.send_signal, self.pid, sig)
 
     def send_signal_child(self, pid: int, signum: int | str) -> None:
         """Send a signal to one of its children."""
-        self.watcher.send_signal_child(self.pid, pid, signum)
+        self._signal(self.watcher.send_signal_child, self.pid, pid, signum)
 
     def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:
         """Send a signal to its children; `recursive`: and to those below them."""
-        self.watcher.send_signal_children(self.pid, signum, recursive)
+        self._signal(self.watcher.send_signal_children, self.pid, signum, recursive)
+
+    def _signal(self, send: Callable[..., None], *args: Any) -> None:
+        try:
+            send(*args)
+        except MessageError as error:
+            if self.is_alive():
+                raise
+            raise gone(str(error), self.pid, GoneProcessError) from None
 
     def stop(self, timeout: float | None = None) -> Promise:  # type: ignore[override]
         """Stop it as the watcher's options say; a new process takes its place.

@@ -124,7 +124,7 @@ class FollowedFile(Output):
         self._trouble = ""
         self._is_ragged = False
         if not self._file.open():
-            raise OSError(0, self._file.trouble, filename)
+            raise OSError(self._file.errno, self._file.trouble, filename)
         self._shared = os.dup(self._file.fileno())
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -44,6 +44,11 @@ def bare(text: str) -> list[str]:
     return [word for word in _WORD_OR_STRAY.findall(text) if not _QUOTING.search(word)]
 
 
+def without_literals(text: str) -> str:
+    """Return a command line without what stands in single quotes, which nothing replaces."""
+    return _PIECE.sub(lambda match: "" if match[0][0] == "'" else match[0], text)
+
+
 def check_length(text: str) -> None:
     """Refuse a command line that is too long.
 

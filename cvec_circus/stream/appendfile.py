@@ -39,6 +39,7 @@ class AppendFile:
         movable: Whether it is one that can be rotated. What /dev/stdout leads to is not: however it
             is renamed, the name leads there again.
         trouble: The last failure, for people: "No space left on device".
+        errno: The number of what kept `open` from it.
     """
 
     def __init__(self, filename: str, may_use_reserve: bool = False) -> None:
@@ -46,6 +47,7 @@ class AppendFile:
         self._may_use_reserve = may_use_reserve
         self.regular = self.movable = False
         self.trouble = "not open"
+        self.errno = 0
         self._fd = -1
         self._stuck = False
 
@@ -65,13 +67,13 @@ class AppendFile:
             fd = os.open(self._filename, _FLAGS, 0o666)
             regular = stat.S_ISREG(os.fstat(fd).st_mode)  # a file on a server may be gone by now
         except OSError as error:
-            self.trouble = describe(error)
+            self.trouble, self.errno = describe(error), error.errno or 0
             if fd >= 0:
                 os.close(fd)
             return False
         if files.is_reserved(fd) and not self._may_use_reserve:
             os.close(fd)
-            self.trouble = os.strerror(errno.EMFILE)
+            self.trouble, self.errno = os.strerror(errno.EMFILE), errno.EMFILE
             return False
         self.close()
         self._fd = fd

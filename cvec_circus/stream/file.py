@@ -11,12 +11,12 @@ from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
-from cvec_circus.base.overrides import overridden, warn_of_overrides
+from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.compat.members import Members
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
 from cvec_circus.stream.base import ALONE, Context, converted
-from cvec_circus.stream.lines import CLOCKS, JsonLines, Lines, LineStream, StampedLines, moment
+from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines, moment
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
@@ -71,7 +71,8 @@ class FileStream(LineStream):
         """Make the stream; the file is opened by `reopen` or the first write.
 
         Args:
-            filename: Its directory must exist; the file gets mode 0666 less the umask.
+            filename: Its directory must exist; the file gets mode 0666 less the umask. None is a
+                new temporary file, unless it is a daemon's stream.
             max_bytes: The file is rotated before a write that would bring it to this size.
             backup_count: How many rotated files are kept; with 0 the file is never rotated, for
                 that would discard it. As in Circus.
@@ -84,7 +85,10 @@ class FileStream(LineStream):
 
         Raises:
             cvec_circus.exc.OptionError: A value is wrong.
+            OSError: There is no place for a temporary file.
         """
+        if filename is None and context is ALONE:
+            filename = _temporary()
         self.filename = converted("filename", to_text, filename or "")
         if not self.filename:
             raise exc.OptionError("filename", "is missing")
@@ -112,7 +116,7 @@ class FileStream(LineStream):
 
     def write_data(self, data: Mapping[str, Any]) -> None:
         """Write something at once, what `__call__` was called with."""
-        if isinstance(self._lines, StampedLines) and overridden(type(self), CLOCKS):
+        if isinstance(self._lines, StampedLines):
             self._lines.moment = moment(self, data)
         super().__call__(data)
 
@@ -293,6 +297,15 @@ class WatchedFileStream(Members, FollowingFileStream):
         """Make the stream; see FileStream."""
         super().__init__(filename, 0, 0, time_format, **without_size(options))
         self._follow_at = self._clock.monotonic()
+
+
+def _temporary() -> str:
+    """Make a new file, and return its name."""
+    import tempfile  # only programs that name none need it
+
+    fd, name = tempfile.mkstemp()
+    os.close(fd)
+    return name
 
 
 def without_size(options: dict[str, Any]) -> dict[str, Any]:

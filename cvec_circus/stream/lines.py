@@ -24,9 +24,6 @@ from cvec_circus.stream.base import Context, Source, Stream
 
 LONGEST_HELD = 64 * 1024
 
-CLOCKS = ("now", "fromtimestamp")
-"""The methods of Circus' streams that a subclass may override to have other times."""
-
 
 class Lines:
     """Lines as they are, byte for byte. Owned by the stream's thread."""

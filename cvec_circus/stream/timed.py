@@ -49,10 +49,10 @@ class TimedRotatingFileStream(FileStream):
         Raises:
             cvec_circus.exc.OptionError: A value is wrong.
         """
-        super().__init__(filename, 0, backup_count, time_format, **without_size(options))
         self._when = converted("rotate_when", to_choice, rotate_when, *WHENS)
         self._count = converted("rotate_interval", to_integer, rotate_interval, 1)
         self._utc = converted("utc", to_boolean, utc)
+        super().__init__(filename, 0, backup_count, time_format, **without_size(options))
         self._ends_at_midnight = self._when in ("midnight", *WHENS[4:11])
         self._length = self._count * LENGTHS.get(self._when, 7 * DAY)
         self._suffix = SUFFIXES.get(self._when, "%Y%m%d")

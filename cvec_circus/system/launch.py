@@ -6,12 +6,15 @@ import errno
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cvec_circus.system.signals import ENDING
 
 if TYPE_CHECKING:
     from cvec_circus.system.accounts import Identity
@@ -101,6 +104,8 @@ class LaunchError(OSError):
 def launch(spec: LaunchSpec) -> Launched:
     """Start a child in a session, and so a process group, of its own. Safe from any thread.
 
+    It ignores none of the signals that ask for its end, even where this program does.
+
     The caller owns the child and collects it. The calling thread must not block signals, because
     the child inherits its mask.
 
@@ -123,7 +128,7 @@ def launch(spec: LaunchSpec) -> Launched:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     nofile = soft if spec.nofile is None else spec.nofile
-    if spec.needs_shim or not (nofile == soft or _may_lower(nofile)):
+    if spec.needs_shim or _ignores() or not (nofile == soft or _may_lower(nofile)):
         return _through_shim(spec)
     if nofile == soft:
         return Launched(_popen(spec))
@@ -132,6 +137,15 @@ def launch(spec: LaunchSpec) -> Launched:
         return Launched(_popen(spec))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _ignores() -> bool:
+    """Return whether a child would ignore a signal that may ask for its end.
+
+    The daemon handles them all. A program may ignore some: a shell lets what it runs with `&`
+    ignore SIGINT and SIGQUIT, and nohup SIGHUP.
+    """
+    return any(signal.getsignal(signum) is signal.SIG_IGN for signum in ENDING)
 
 
 def _may_lower(nofile: int) -> bool:

@@ -38,6 +38,11 @@ FAILED = 127
 FIRST = 3
 """The first file descriptor that is passed to programs: see sd_listen_fds(3)."""
 
+DEFAULTS = tuple(
+    getattr(_signal, f"SIG{name}") for name in ("PIPE", "XFSZ", "TERM", "INT", "QUIT", "HUP")
+)
+"""The signals that the program does not ignore: Python ignores the first two, others may the rest."""
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -100,7 +105,7 @@ class Start:
             if os.getppid() != task["parent"]:
                 raise ProcessLookupError(errno.ESRCH, "the parent has ended")
         self.step = "exec"
-        for signum in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores
+        for signum in DEFAULTS:
             _signal.signal(signum, _signal.SIG_DFL)
         words = [word.encode("latin-1") for word in task["argv"]]
         os.execvpe(task["program"].encode("latin-1"), words, env)

@@ -222,7 +222,7 @@ class TestValues(SlipsCase):
             "7: [socket:s] host: $H is not replaced here; write $(circus.env.H)",
         )
         self.says(
-            "[watcher:w]\ncmd = echo $FOO\nargs = $N\n",
+            '[watcher:w]\ncmd = echo $FOO "$FOO"\nargs = $N\n',
             "2: [watcher:w] cmd: $FOO is not replaced here; write $(circus.env.FOO)",
             "3: [watcher:w] args: $N is not replaced here; write $(circus.env.N)",
         )
@@ -312,8 +312,11 @@ class TestCommands(SlipsCase):
             self.says(f"[watcher:w]\ncmd = {cmd}\n", f"2: [watcher:w] cmd: {said}")
             said = f"{operator} is quoted for the shell; write cmd = sh -c '...', no shell"
             self.says(f"[watcher:w]\ncmd = {cmd}\nshell = 1\n", f"2: [watcher:w] cmd: {said}")
+        said = "| means nothing without a shell; write cmd = sh -c '...'"
+        self.says("[watcher:w]\ncmd = sh -c 'a; $B' | c\n", f"2: [watcher:w] cmd: {said}")
         self.silent(
             "[watcher:w]\ncmd = sh -c 'a | b && c'\n",
+            "[watcher:w]\ncmd = perl -e 'print $x' \\$y \"\\$z\"\n",
             "[watcher:w]\ncmd = a http://x/?b&c=d e=f>g\n",
             '[watcher:w]\ncmd = a -g "daemon off;"\n',
             "[watcher:w]\ncmd = a . -exec ls {} \\;\n",

@@ -46,6 +46,7 @@ class TestOrder(ArbiterCase):
         started = [
             (one.processes[pid].started, one.name) for one in arbiter.watchers for pid in one.pids
         ]
+        self.assertEqual("".join(arbiter.statuses()), "cabd")
         begun = [name for _, name in sorted(started)]
         self.assertEqual("".join(begun), "adcb")
 

@@ -73,6 +73,7 @@ class TestOutputs(LogCase):
     def test_where_there_is_no_file(self) -> None:
         with self.assertRaises(OSError) as caught:
             self.open(str(self.path("no/log")))
+        self.assertIsInstance(caught.exception, FileNotFoundError)
         self.assertEqual(caught.exception.strerror, "No such file or directory")
         self.assertEqual(self.logger.handlers, [])
 

@@ -39,7 +39,7 @@ class MakeTest(unittest.TestCase):
             ({"class": "FileStream"}, "filename: is missing"),
         ):
             with self.subTest(conf=conf), self.assertRaises(exc.OptionError) as caught:
-                make(conf)
+                make(conf, Context())
             self.assertEqual(str(caught.exception), text)
 
 

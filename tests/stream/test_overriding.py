@@ -86,6 +86,26 @@ class FileTest(FileStreamTestCase):
             made.close()
             os.unlink(self.filename)
 
+    def test_without_a_file(self):
+        for kind, options in (
+            (stream.FileStream, {}),
+            (stream.WatchedFileStream, {}),
+            (stream.TimedRotatingFileStream, {"rotate_when": "H"}),
+        ):
+            made = kind(**options)
+            self.addCleanup(os.unlink, made.filename)
+            made(DATA)
+            made.close()
+            with open(made.filename, "rb") as file:
+                self.assertEqual(file.read(), DATA["data"])
+
+    def test_the_time_that_a_program_says(self):
+        made = stream.FileStream(self.filename, time_format="%Y")
+        made({**DATA, "data": "text\n"})
+        made.close()
+        year = datetime.fromtimestamp(DATA["timestamp"]).strftime("%Y")
+        self.assertEqual(self.text(), f"{year} [12] | text\n".encode())
+
     def test_what_nobody_calls(self):
         said = "only your own program calls _should_rollover: override __call__ or write_data"
         with self.assertWarnsRegex(UserWarning, said):

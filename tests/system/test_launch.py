@@ -92,6 +92,14 @@ class GivenTest(LaunchTestCase):
         for signum in (signal.SIGPIPE, signal.SIGXFSZ):
             self.assertFalse(masks["SigIgn"] >> (signum - 1) & 1)
 
+    def test_nor_what_a_program_that_embeds_the_supervisor_ignores(self):
+        for signum in (signal.SIGINT, signal.SIGHUP):
+            self.addCleanup(signal.signal, signum, signal.signal(signum, signal.SIG_IGN))
+        _, lines = self.run_to_end(["/bin/grep", "^SigIgn", "/proc/self/status"])
+        ignored = int(lines[0].split()[1], 16)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            self.assertFalse(ignored >> (signum - 1) & 1, signum)
+
     def test_the_program_is_looked_for_in_the_path_of_its_environment(self):
         os.symlink("/bin/echo", os.path.join(self.folder, "say"))
         status, lines = self.run_to_end(["say", "found"], env={"PATH": self.folder})
