@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cvec_circus.config.configuration import (
@@ -29,8 +29,9 @@ from cvec_circus.config.section import (
     Section,
     kind_meant,
 )
+from cvec_circus.config.sockets import look as look_at_sockets
 from cvec_circus.exc import OptionError
-from cvec_circus.options import address, renamed
+from cvec_circus.options import renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand, expand_words, names_in
 from cvec_circus.options.needs import NEEDS
@@ -67,7 +68,6 @@ DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_dir
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 """Keys of Circus without a meaning here."""
 
-_ADDRESS = frozenset({"path", "host", "port", "family", "type", "interface", "so_reuseport"})
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
 
@@ -81,6 +81,7 @@ class Build:
             is replaced, an unknown option of the daemon or a socket is a problem, and a watcher
             that is wrong is not left out but refused with the rest.
         judges_users: Whether users and groups must be those of this machine.
+        sockets: The names of sockets that are there beside those of the sections.
 
     Attributes:
         sections, findings: The arguments.
@@ -97,6 +98,7 @@ class Build:
         findings: Findings,
         environ: Mapping[str, str] | None = None,
         judges_users: bool = True,
+        sockets: Collection[str] = (),
     ) -> None:
         self._judges_users = judges_users
         self.sections = list(sections)
@@ -118,13 +120,13 @@ class Build:
         self.everything.variables = self._variables
         self._socket_names: dict[str, str] = {}
         self._watcher_names: dict[str, str] = {}
-        self._addresses: list[tuple[str, address.Address]] = []
         if self.everything.circus["statsd"]:
             self._watcher_names[STATISTICS] = STATISTICS
         add = {WATCHER: self._add_watcher, SOCKET: self._add_socket, PLUGIN: self._add_plugin}
         for section in self.sections:
             if section.kind in add:
                 add[section.kind](section)
+        look_at_sockets(self.everything, sockets, self.refused, findings)
 
     def configuration(self) -> Configuration:
         """Return the configuration.
@@ -345,20 +347,7 @@ class Build:
             self._refuse(section, error)
         if self._judges_users and (reason := why_no_user(full["owner"])):
             self.findings.problem(section, "owner", reason)
-        self._check_address(section, full)
         self.everything.sockets.append(SocketConfig(section.name, full, section))
-
-    def _check_address(self, section: Section, full: Mapping[str, Any]) -> None:
-        """Refuse a socket where another one is."""
-        key = "path" if full["path"] else "port"
-        here = address.of_socket(full)
-        if here is None or not self.refused[section.header].isdisjoint(_ADDRESS):
-            return
-        for name, other in self._addresses:
-            if address.are_one(here, other):
-                text = f"{here.shown} is the address of socket {name}; change one of them"
-                self.findings.problem(section, key, text)
-        self._addresses.append((section.name, here))
 
     def _complete(self, section: Section, given: Mapping[str, Any]) -> WatcherOptions:
         full, contradictions = WATCHER_OPTIONS.judged(given)

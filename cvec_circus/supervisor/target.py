@@ -7,19 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
-from cvec_circus import __version__, exc, logger
-from cvec_circus.config.dependencies import folded_needs, need_option
+from cvec_circus import __version__, exc
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import phase
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.arbiter import check_size
-from cvec_circus.options.doubts import doubts
-from cvec_circus.options.needs import NEEDS, circle, circle_text
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.sockets.registry import references
 from cvec_circus.supervisor import explanation
+from cvec_circus.supervisor.admission import admit
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
@@ -28,7 +24,7 @@ from cvec_circus.supervisor.sampler import rows_of
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.verdicts import Await
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Resize, Restart, SetOptions
+from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Restart
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -291,14 +287,11 @@ class Target:
         """Give an order to the roster, when it is that order's turn.
 
         Raises:
-            OptionError: It wants more processes than a watcher may have, or by it a watcher would
-                wait for itself.
+            OptionError: See `admission.admit`.
         """
+        most = self._loaded.configuration.circus["max_processes"]
         for one in order.orders if isinstance(order, Configure) else (order,):
-            self._check_size(one)
-            if isinstance(one, (Add, SetOptions)):
-                self._check_circle(one)
-            self._doubt(one)
+            admit(one, self._roster, self.sockets, most)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:
@@ -308,44 +301,8 @@ class Target:
             self.reloading.restart(partial(self._give_late, order, wait))
         else:
             self._roster.give(order, wait)
-
-    def _doubt(self, order: Order) -> None:
-        """Log what is doubtful about checks that an order gives."""
         if isinstance(order, Add):
-            watcher, options = order.watcher, order.watcher.options
-        elif isinstance(order, SetOptions) and any(n.startswith("ready") for n in order.options):
-            watcher, options = order.watcher, order.watcher.options.replace(order.options)
-        else:
-            return
-        if options.ready:
-            for key, said in doubts(options, references(options), self.sockets()):
-                logger.warning("%s: %s: %s", watcher.name, key, said)
-
-    def _check_size(self, order: Order) -> None:
-        most = self._loaded.configuration.circus["max_processes"]
-        if isinstance(order, Resize):
-            check_size(order.numprocesses, most)
-        elif isinstance(order, SetOptions):
-            check_size(order.options.get("numprocesses", 0), most)
-        elif isinstance(order, Add):
-            check_size(order.watcher.goal.numprocesses, most)
-
-    def _check_circle(self, order: Add | SetOptions) -> None:
-        watcher = order.watcher
-        options = watcher.options
-        if isinstance(order, SetOptions):
-            if not any(order.options.get(key) for key in NEEDS):
-                return
-            options = options.replace(order.options)
-
-        def needs(name: str) -> list[str]:
-            other = self._roster.get(name)
-            if name == fold(watcher.name):
-                return folded_needs(options)
-            return [] if other is None else folded_needs(other.options)
-
-        if way := circle(fold(watcher.name), needs):
-            raise exc.OptionError(need_option(options, way[1]), circle_text(way))
+            self._loaded.left_out.pop(fold(order.watcher.name), None)
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
@@ -359,7 +316,6 @@ class Target:
 
     def new_watcher(self, name: str, options: Fields) -> Watcher:
         """Make a watcher with converted options, for an `Add`."""
-        self._loaded.left_out.pop(fold(name), None)
         return Watcher(name, WATCHER_OPTIONS.complete(options))
 
     def processes(self, watcher: Watcher, pid: int | None) -> list[ManagedProcess]:
