@@ -26,18 +26,17 @@ def late(text: str, pid: int, seconds: float) -> Exception:
     return _made(TimeoutError, "TimeoutExpired", text, pid, seconds)
 
 
-class GoneProcessError(MessageError, ProcessLookupError):
+class GoneProcessError(MessageError, ProcessLookupError):  # type: ignore[misc]  # both have errno
     """An order to a process of a watcher that has ended."""
 
 
-def _made(
-    kind: type[Exception], name: str, text: str, pid: int, seconds: float | None = None
-) -> Exception:
+def _made(kind: Any, name: str, text: str, pid: int, seconds: float | None = None) -> Exception:
     theirs = getattr(sys.modules.get("psutil"), name, None)
     if theirs is None:
-        return kind(text)
+        error: Exception = kind(text)
+        return error
     error = _both(kind, theirs)(text)
-    error.pid, error.name, error.msg, error.seconds = pid, None, text, seconds
+    error.__dict__.update(pid=pid, name=None, msg=text, seconds=seconds)
     return error
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cvec_circus.config import places
@@ -30,6 +30,7 @@ from cvec_circus.config.section import (
     Section,
     kind_meant,
 )
+from cvec_circus.config.sockets import look as look_at_sockets
 from cvec_circus.exc import OptionError
 from cvec_circus.options import renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
@@ -76,6 +77,7 @@ class Build:
             is replaced, an unknown option of the daemon or a socket is a problem, and a watcher
             that is wrong is not left out but refused with the rest.
         judges_users: Whether users and groups must be those of this machine.
+        sockets: The names of sockets that are there beside those of the sections.
 
     Attributes:
         sections, findings: The arguments.
@@ -92,6 +94,7 @@ class Build:
         findings: Findings,
         environ: Mapping[str, str] | None = None,
         judges_users: bool = True,
+        sockets: Collection[str] = (),
     ) -> None:
         self._judges_users = judges_users
         self.sections = list(sections)
@@ -120,6 +123,7 @@ class Build:
             if section.kind in add:
                 add[section.kind](section)
         places.look(self.everything, self.circus, self.refused, findings)
+        look_at_sockets(self.everything, sockets, findings)
 
     def configuration(self) -> Configuration:
         """Return the configuration.

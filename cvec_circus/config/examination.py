@@ -25,6 +25,7 @@ from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.doubts import doubts
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.references import references
 from cvec_circus.options.stream import IGNORED, STREAMS
 from cvec_circus.options.stream_classes import FILES, STREAM_CLASSES
 from cvec_circus.options.table import Option
@@ -75,7 +76,7 @@ def examine(path: str, environ: Mapping[str, str], cwd: str, there: There = NOTH
     """
     findings = Findings(thorough=True)
     document = read(path, environ, cwd, findings)
-    build = Build(document.sections.values(), findings, environ)
+    build = Build(document.sections.values(), findings, environ, sockets=there.sockets)
     configuration = None
     with contextlib.suppress(ConfigError):  # the findings have all problems
         configuration = build.configuration()
@@ -217,12 +218,8 @@ class _Slips:
                 self._doubt(section, key, f"{said}; write the whole path")
 
     def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
-        used = {str(options["stdin_socket"]).lower()}
-        if options["use_sockets"]:
-            names = (name.lower().partition("sockets.") for _, name in _names_in_command(options))
-            used.update(name for before, _, name in names if not before)
         sockets = [{**one.options, "name": one.name} for one in self._build.everything.sockets]
-        for key, said in doubts(options, used, sockets):
+        for key, said in doubts(options, references(options), sockets):
             self._doubt(section, key, said)
         known = {name.lower() for name in options} | {"wid", "name", "pid"}
         for key in section.own_keys():
@@ -274,24 +271,21 @@ class _Slips:
         for key, name in _names_in_command(options):
             kind, _, rest = name.lower().partition(".")
             if kind == "sockets":
-                if self._is_socket(section, key, rest) and not options["use_sockets"]:
-                    said = "refers to a socket; add use_sockets = True"
-                    self._doubt(section, key, said, "use_sockets")
+                if not options["use_sockets"]:
+                    self._doubt(section, key, self._unused(rest), "use_sockets")
             elif kind != ENV and name.lower() not in known:
                 near = did_you_mean(name, known | {"sockets.NAME", "env.NAME"})
                 said = f"$(circus.{name}) means nothing and stays as it is{near}"
                 self._warn(section, key, said)
-        if options["stdin_socket"]:
-            self._is_socket(section, "stdin_socket", options["stdin_socket"].lower())
         if options["listen_fds"] and not options["use_sockets"]:
             self._doubt(section, "listen_fds", "gives nothing without use_sockets = True")
 
-    def _is_socket(self, section: Section, key: str, name: str) -> bool:
-        """Whether there is a socket of that name; it is a problem if there is none."""
-        if name not in self._sockets:
-            said = f"there is no [socket:{name}]{did_you_mean(name, self._sockets)}"
-            self._findings.problem(section, key, said)
-        return name in self._sockets
+    def _unused(self, name: str) -> str:
+        """Say of the name of a socket that it means nothing where none is used."""
+        said = "refers to a socket; add use_sockets = True"
+        if name in self._sockets:
+            return said
+        return f"{said}, and [socket:{name}]{did_you_mean(name, self._sockets)}"
 
     # -- the whole
 

@@ -12,6 +12,7 @@ from signal import SIGHUP
 from typing import Any
 
 from cvec_circus.core.conditions import Dependency, dependants
+from cvec_circus.core.goal import THE_END
 from cvec_circus.core.life import CLOSING, STOPPING, WAITING
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess, ProcessState
@@ -233,6 +234,9 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
+        if watcher.is_gone and watcher.goal.word != THE_END:
+            if "hooks" in changed or any(map(needs_fresh, changed)):
+                watcher.reason = ""  # it is about options that are gone
         if watcher.life is WAITING:
             self.steps.depend(watcher)
         if watcher.connection is not None:

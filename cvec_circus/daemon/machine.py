@@ -17,11 +17,11 @@ from cvec_circus.config.section import Section
 from cvec_circus.options.cgroup import LIMITS, OFF, limited
 from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.expand import has_names, watcher_values
+from cvec_circus.options.references import command_texts
 from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.stream_classes import FILES
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
-from cvec_circus.sockets.registry import command_texts
 from cvec_circus.stream.base import lane_of
 from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.locating import FILES as FILES_OF_THE_DAEMON

@@ -78,6 +78,7 @@ class Watchers(PublishedArbiter):
             self._plugins,
             [one for one in self._sockets if not isinstance(one, CircusSocket)],
             self._circus,
+            [one.name for one in self._sockets if isinstance(one, CircusSocket)],
         )
         handles = {}
         for one in self._configured():

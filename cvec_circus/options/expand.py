@@ -101,12 +101,6 @@ def names_in(text: str) -> list[str]:
     return [dollar or brackets for dollar, brackets in _NAME.findall(text)]
 
 
-def sockets_in(text: str) -> list[str]:
-    """Return the names of the sockets that a text refers to, likewise."""
-    names = (name.partition(".") for name in names_in(text))
-    return [name for kind, _, name in names if kind.lower() == "sockets" and name]
-
-
 def has_names(text: str) -> bool:
     """Return whether a text can have a name in it."""
     return "circus." in text.lower()

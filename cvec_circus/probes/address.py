@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 from typing import NamedTuple
@@ -37,6 +38,7 @@ class Address(NamedTuple):
         return self.kind == "unix" or family(self.host) is not None
 
 
+@functools.lru_cache(maxsize=1024)
 def family(host: str) -> int | None:
     """Return the address family of a host that is a number; None for a name."""
     for one in (socket.AF_INET, socket.AF_INET6):

@@ -1,12 +1,14 @@
 """The thread that probes addresses: all connections in one epoll, no thread waits for one.
 
-A thread for each probe would cost more than the probe; here one costs a tenth of a millisecond.
-Names of hosts are looked up on a second thread, since that can take as long as it likes, and what
-was found is used for a while.
+A thread for each probe would cost more than the probe; here one costs a tenth of a millisecond. The
+thread also keeps their times, and says nothing of a success like the last one: so checks that hold
+never wake the thread that wants their results. Names of hosts are looked up on a second thread,
+since that can take as long as it likes, and what was found is used for a while.
 """
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 from collections import deque
@@ -18,13 +20,19 @@ from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.thread import Thread, Worker
-from cvec_circus.base.timers import TimerQueue
+from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.probes.address import Address, family
 from cvec_circus.probes.connection import Connection, Host, Result
 
 MOST = 256
 """How many connections there are at a time. The other probes begin later, with all their time."""
+
+GRID = 0.01
+"""Seconds; runs after the first one begin at multiples of this, so that one wake-up serves many."""
+
+ROUNDING = 1e-6
+"""The share of `GRID` that a sum of floats may be too large by."""
 
 NAME_LIFETIME = 10.0
 """Seconds for which the addresses of a name are used before they are looked up again."""
@@ -38,23 +46,59 @@ Post = Callable[..., object]
 
 
 class Probe:
-    """One run of a check of an address. Shared by the thread that wants it and the prober.
+    """A check of an address. Shared by the thread that wants it and the prober.
 
     Args:
         address: What to connect to.
-        timeout: Seconds.
-        done: Gets the result, on the thread that wants it.
+        timeout: Seconds that a run may take.
+        done: Gets each result, on the thread that wants it; not that of a run that has succeeded
+            with the same answer as the one before it.
+        interval: Seconds from the beginning of a run to that of the next one, which also waits for
+            the end of the last one; None if it is run once.
+
+    Attributes:
+        timeout, interval: May be changed, before another `Prober.begin`.
+        result: That of the last run; None before that.
     """
 
-    __slots__ = ("address", "done", "is_cancelled", "timeout")
+    __slots__ = (
+        *("address", "began_at", "done", "interval", "is_cancelled", "is_running", "result"),
+        *("timeout", "timer"),
+    )
 
-    def __init__(self, address: Address, timeout: float, done: Callable[[Result], object]) -> None:
-        self.address, self.timeout, self.done = address, timeout, done
+    def __init__(
+        self,
+        address: Address,
+        timeout: float,
+        done: Callable[[Result], object],
+        interval: float | None = None,
+    ) -> None:
+        self.address, self.timeout, self.done, self.interval = address, timeout, done, interval
         self.is_cancelled = False
+        self.result: Result | None = None
+        # What follows belongs to the prober's thread.
+        self.is_running = False
+        self.began_at: float | None = None  # the last run, within `GRID`; None before the first one
+        self.timer: Timer | None = None
 
     def cancel(self) -> None:
         """Want no result any more. The connection ends by itself in its time."""
         self.is_cancelled = True
+
+    def due_at(self) -> float | None:
+        """Return when the next run begins; None for never."""
+        if self.began_at is None:
+            return 0.0
+        if self.interval is None:
+            return None
+        return math.ceil((self.began_at + self.interval) / GRID - ROUNDING) * GRID
+
+    def take(self, result: Result) -> bool:
+        """Take the result of a run; return whether it is news."""
+        last, self.result = self.result, result
+        if last is None or last.is_void or last.failure or result.is_void or result.failure:
+            return True
+        return last.answer != result.answer
 
 
 class _Known(NamedTuple):
@@ -81,7 +125,7 @@ class Prober:
         self._found: deque[tuple[tuple[str, int], list[Host], str]] = deque()
         self._stopping = False
         self._resolver = Worker("probe names", partial(tell_crash, "probe names"))
-        # What follows belongs to the prober's thread.
+        # What follows belongs to the prober's thread, once that has begun.
         self._epoll: Any = None
         self._open: dict[int, tuple[Connection, Probe]] = {}
         self._timers = TimerQueue()
@@ -92,14 +136,21 @@ class Prober:
     # -- the thread that wants results
 
     def begin(self, probe: Probe) -> None:
-        """Run a check; its result is posted.
+        """Run a check until it is cancelled, or go on with another interval; results are posted.
 
         Raises:
             OSError: There is no file left for the thread.
             RuntimeError: There is no thread.
         """
         if self._wakeup is None:
-            self._wakeup = Wakeup()
+            wakeup = Wakeup()
+            try:
+                self._epoll = select.epoll()
+                self._epoll.register(wakeup.fd, select.EPOLLIN)
+            except OSError:
+                wakeup.close()
+                raise
+            self._wakeup = wakeup
         self._orders.append(probe)
         if self._thread is None or self._thread.has_ended:
             thread = Thread(self._run, "probes")
@@ -127,6 +178,7 @@ class Prober:
             if not thread.has_ended:
                 return False
         if self._wakeup is not None:
+            self._epoll.close()
             self._wakeup.close()
             self._wakeup = None
         return True
@@ -136,8 +188,6 @@ class Prober:
     def _run(self) -> None:
         wakeup = self._wakeup
         assert wakeup is not None
-        self._epoll = select.epoll()
-        self._epoll.register(wakeup.fd, select.EPOLLIN)
         try:
             while not self._stopping:
                 try:
@@ -148,7 +198,6 @@ class Prober:
         finally:
             for connection, _ in list(self._open.values()):
                 connection.close()
-            self._epoll.close()
 
     def _turn(self, wakeup: Wakeup) -> None:
         for fd, _ in self._epoll.poll(self._delay()):
@@ -161,7 +210,7 @@ class Prober:
         while self._found:
             self._take_names(*self._found.popleft())
         while self._orders and len(self._open) < MOST:
-            self._begin(self._orders.popleft())
+            self._look_at(self._orders.popleft())
         if self._results:
             results, self._results = self._results, []
             self._post(_hand_out, results)
@@ -170,10 +219,29 @@ class Prober:
         next_at = self._timers.next_at()
         return None if next_at is None else max(next_at - self._clock.monotonic(), 0.0)
 
+    def _look_at(self, probe: Probe) -> None:
+        """Begin a run if it is due; else wait for that, or for the end of the last one."""
+        if probe.timer is not None:
+            probe.timer.cancel()
+            probe.timer = None
+        if probe.is_cancelled or probe.is_running:
+            return
+        now, due_at = self._clock.monotonic(), probe.due_at()
+        if due_at is not None and due_at <= now:
+            probe.began_at, probe.is_running = now // GRID * GRID, True
+            self._begin(probe)
+        elif due_at is not None:
+            probe.timer = self._timers.call_at(due_at, self._orders.append, probe)
+
+    def _end(self, probe: Probe, result: Result) -> None:
+        """A run has come to its end."""
+        probe.is_running = False
+        if probe.take(result):
+            self._results.append((probe, result))
+        self._orders.append(probe)
+
     def _begin(self, probe: Probe) -> None:
         address = probe.address
-        if probe.is_cancelled:
-            return
         if address.kind == "unix":
             self._connect(probe, [(socket.AF_UNIX, address.host)], probe.timeout)
         elif address.is_number:
@@ -200,7 +268,7 @@ class Prober:
                 self._resolver.do(self._resolve, key)
             except RuntimeError as error:
                 del self._waiting[key]
-                self._results.append((probe, Result("", f"cannot probe: {error}", 0.0, True)))
+                self._end(probe, Result("", f"cannot probe: {error}", 0.0, True))
                 return
         waiting.append((probe, now))
         self._timers.call_at(now + probe.timeout, self._has_no_name, key, probe)
@@ -213,7 +281,7 @@ class Prober:
                 waiting.remove(entry)
                 text = f"{key[0]} cannot be looked up within {probe.timeout:g} s"
                 failure = f"{probe.address}: {text}"
-                self._results.append((probe, Result(failure, text, probe.timeout)))
+                self._end(probe, Result(failure, text, probe.timeout))
                 return
 
     def _take_names(self, key: tuple[str, int], hosts: list[Host], trouble: str) -> None:
@@ -228,7 +296,7 @@ class Prober:
             self._connect(probe, known.hosts, timeout)
         else:
             failure = f"{probe.address}: {known.trouble}"
-            self._results.append((probe, Result(failure, known.trouble, 0.0)))
+            self._end(probe, Result(failure, known.trouble, 0.0))
 
     def _connect(self, probe: Probe, hosts: list[Host], timeout: float) -> None:
         connection = Connection(probe.address, hosts, timeout, self._clock, self._leave)
@@ -250,14 +318,15 @@ class Prober:
         if connection.is_over:
             if connection.timer is not None:
                 connection.timer.cancel()
-            self._results.append((probe, connection.result or VOID))
+            self._end(probe, connection.result or VOID)
             return
         fd = connection.fileno()
         if fd not in self._open:
             self._open[fd] = connection, probe
             self._epoll.register(fd, connection.wait)
-        else:
+        elif connection.wait != connection.polled:
             self._epoll.modify(fd, connection.wait)
+        connection.polled = connection.wait
         timer = connection.timer
         if timer is None or timer.when != connection.due_at:
             if timer is not None:

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.options.expand import sockets_in
+from cvec_circus.options.references import sockets_in
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.system.launch import LaunchError
-
-
-def references(options: Mapping[str, Any]) -> set[str]:
-    """Return the names, in lower case, of the sockets that the processes of a watcher get."""
-    names = {str(options["stdin_socket"]).lower()} if options["stdin_socket"] else set()
-    if options["use_sockets"]:
-        found = sockets_in("\n".join(command_texts(options)))
-        names.update(name.lower() for name in found)
-    return names
-
-
-def command_texts(options: Mapping[str, Any]) -> list[str]:
-    """Return what a command is made of, as it is written."""
-    names = ("cmd", "args", "shell_args") if options["shell"] else ("cmd", "args")
-    return [text for name in names for text in texts(options[name])]
-
-
-def texts(given: Any) -> list[str]:
-    """Return the words of an option that may also be one string, which is not split."""
-    return [given] if isinstance(given, str) else [str(word) for word in given or ()]
 
 
 class SocketRegistry:

@@ -17,9 +17,9 @@ from cvec_circus.core.facts import Exited
 from cvec_circus.core.life import DOWN
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.references import references
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.survival import STOP, Adoption
-from cvec_circus.sockets.registry import references
 from cvec_circus.supervisor.applying import Application, running, standing
 from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.handed import Handed

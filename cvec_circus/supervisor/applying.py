@@ -28,9 +28,10 @@ from cvec_circus.core.goal import THE_END
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.needs import circle, circle_text, knotted
+from cvec_circus.options.references import references, unknown_sockets
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.sockets.registry import Newcomers, references
+from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.helper_rows import Plugin
@@ -167,9 +168,9 @@ def _missing(after: After, wanted: Configuration, sockets: set[str]) -> list[str
     sections = {fold(one.name): one.section for one in wanted.watchers}
     problems = []
     for key, (name, options) in sorted(after.items()):
-        for missing in sorted(references(options) - sockets):
-            place = sections[key].place("cmd") if key in sections else None
-            text = f"[watcher:{name}] there is no [socket:{missing}], which it needs"
+        for option, said in unknown_sockets(options, sockets):
+            place = sections[key].place(option) if key in sections else None
+            text = f"[watcher:{name}] {option}: {said}"
             problems.append(f"{place}: {text}" if place else text)
     return problems
 

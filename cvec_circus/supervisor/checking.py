@@ -26,7 +26,7 @@ from cvec_circus.probes.record import Record
 from cvec_circus.stream.search import Sought
 from cvec_circus.supervisor.notices import Inbox, Notices
 from cvec_circus.supervisor.probe_programs import Programs
-from cvec_circus.supervisor.probe_runs import Runs, Surroundings, Watchdog
+from cvec_circus.supervisor.probe_runs import Runs, Surroundings, Watchdog, kind_of
 from cvec_circus.supervisor.probes import Around, Given
 from cvec_circus.supervisor.watched import Watched
 from cvec_circus.system import files
@@ -243,14 +243,10 @@ class Checking:
     # -- what comes
 
     def _begin_runs(self, watched: Watched, record: Record) -> None:
-        if record.check.kind in NETWORK_KINDS or record.check.kind == "exec":
-            self._runs[record] = Runs(self._runs_with, watched, record, self._take)
-        elif record.family == "live":
-            record.answer = "" if watched.has_watchdog else "from the next process on"
-            self._runs[record] = Watchdog(self._runs_with, watched, record, self._take)
-        else:
-            return
-        self._runs[record].begin()
+        kind = kind_of(record)
+        if kind is not None:
+            runs = self._runs[record] = kind(self._runs_with, watched, record, self._take)
+            runs.begin()
 
     def _end_runs(self, record: Record) -> None:
         runs = self._runs.pop(record, None)
@@ -351,8 +347,12 @@ class Checking:
         watched = self._by_process.get(process)
         if watched is None:
             return []
-        now = self._now()
-        return [one.row(now) for is_live in (False, True) for one in watched.records(is_live)]
+        now, rows = self._now(), []
+        for record in (*watched.records(False), *watched.records(True)):
+            if record in self._runs:
+                self._runs[record].refresh()
+            rows.append(record.row(now))
+        return rows
 
     def status(self, process: ManagedProcess) -> str:
         """Return what a process has said of itself last, "" for nothing."""

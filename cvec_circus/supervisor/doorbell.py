@@ -8,7 +8,8 @@ from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Connected, Facts
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.sockets.registry import SocketRegistry, command_texts
+from cvec_circus.options.references import command_texts
+from cvec_circus.sockets.registry import SocketRegistry
 
 
 class Doorbell:

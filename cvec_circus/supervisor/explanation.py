@@ -153,6 +153,8 @@ def _stopped(watcher: Watcher, now: float) -> str:
         text = "it has not been started"
         if not watcher.options.autostart:
             text += " (autostart = False)"
+    elif word == "giveup":
+        text = "it gave up, and its options were changed since"
     else:
         text = f"{word} was ordered{cause.sentence or f' ({cause.text})'}"
     left = why(watcher, now) if watcher.strays and not cause.is_worth_telling else ""

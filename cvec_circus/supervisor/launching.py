@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import exc
 from cvec_circus.options import rights
 from cvec_circus.options.expand import expand, expand_words, has_names, watcher_values
+from cvec_circus.options.references import command_texts, texts
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
-from cvec_circus.sockets.registry import Loan, command_texts, texts
+from cvec_circus.sockets.registry import Loan
 from cvec_circus.supervisor.walker import OF_CHECK
 from cvec_circus.system.launch import MARK, LaunchSpec
 

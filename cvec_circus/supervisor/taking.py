@@ -14,8 +14,8 @@ from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 from cvec_circus.config.socket_diff import why_retuned
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.references import references
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.sockets.registry import references
 from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.heritage import Confirmed, Heritage
 from cvec_circus.system import files, pidfd, proctable

@@ -15,7 +15,7 @@ from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.supervisor import explanation
-from cvec_circus.supervisor.admission import check_circle, check_size_of, doubt
+from cvec_circus.supervisor.admission import admit
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
@@ -24,7 +24,7 @@ from cvec_circus.supervisor.sampler import rows_of
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.verdicts import Await
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Restart, SetOptions
+from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Restart
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -290,15 +290,11 @@ class Target:
         """Give an order to the roster, when it is that order's turn.
 
         Raises:
-            OptionError: It wants more processes than a watcher may have, or by it a watcher would
-                wait for itself.
+            OptionError: See `admission.admit`.
         """
         most = self._loaded.configuration.circus["max_processes"]
         for one in order.orders if isinstance(order, Configure) else (order,):
-            check_size_of(one, most)
-            if isinstance(one, (Add, SetOptions)):
-                check_circle(one, self._roster)
-                doubt(one, self.sockets)
+            admit(one, self._roster, self.sockets, most)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:
@@ -308,6 +304,8 @@ class Target:
             self.reloading.restart(partial(self._give_late, order, wait))
         else:
             self._roster.give(order, wait)
+        if isinstance(order, Add):
+            self._loaded.left_out.pop(fold(order.watcher.name), None)
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
@@ -321,7 +319,6 @@ class Target:
 
     def new_watcher(self, name: str, options: Fields) -> Watcher:
         """Make a watcher with converted options, for an `Add`."""
-        self._loaded.left_out.pop(fold(name), None)
         return Watcher(name, WATCHER_OPTIONS.complete(options))
 
     def processes(self, watcher: Watcher, pid: int | None) -> list[ManagedProcess]:

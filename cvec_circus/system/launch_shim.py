@@ -41,7 +41,7 @@ FIRST = 3
 DEFAULTS = tuple(
     getattr(_signal, f"SIG{name}") for name in ("PIPE", "XFSZ", "TERM", "INT", "QUIT", "HUP")
 )
-"""The signals that the program does not ignore: Python ignores the first two, others may the rest."""
+"""The signals that the program does not ignore: Python ignores two, its parent perhaps others."""
 
 PR_SET_PDEATHSIG = 1
 

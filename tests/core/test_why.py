@@ -317,10 +317,36 @@ class TestStopped(WhyCase):
         said = "web has failed: it gave up: [Errno 2] no such file (1 attempt)"
         self.assert_why(watcher, said)
 
+    def test_gave_up_with_other_options(self) -> None:
+        self.world.refuse = FileNotFoundError(errno.ENOENT, "no such file")
+        watcher = self.up(max_retry=1)
+        self.world.set_options(watcher, {"graceful_timeout": 5}, "command:set", None)
+        self.assertEqual(phase(watcher), "failed")  # which it does not depend on
+        self.world.set_options(watcher, {"cmd": "another"}, "command:set", None)
+        said = "web is stopped: it gave up, and its options were changed since"
+        self.assert_why(watcher, said)
+        self.assertEqual((phase(watcher), self.world.why(watcher)), ("stopped", ""))
+        self.world.refuse = None
+        self.world.reload(None, "signal:HUP", False, None)
+        self.world.settle()
+        self.assertTrue(watcher.is_up)  # what gave up is tried again
+
+    def test_a_job_that_gave_up_has_not_succeeded_by_other_options(self) -> None:
+        self.world.refuse = FileNotFoundError(errno.ENOENT, "no such file")
+        job = self.world.add("job", respawn=False, max_retry=1)
+        web = self.world.add(depends_on={"job": ""})
+        self.world.start([job, web], "command:start", None)
+        self.world.advance(60)
+        self.world.set_options(job, {"cmd": "another"}, "command:set", None)
+        self.world.settle()
+        self.assertEqual(phase(web), "waiting")
+
     def test_a_hook_said_no(self) -> None:
         self.world.answers["before_start"] = "hook before_start said no"
         watcher = self.up(hooks=["before_start"])
         self.assert_why(watcher, "web has failed: it gave up: hook before_start said no")
+        self.world.set_options(watcher, {"hooks": []}, "command:set", None)
+        self.assertEqual(self.world.why(watcher), "")
 
 
 class TestDeaths(WhyCase):

@@ -31,6 +31,69 @@ depends_on = Bad
 """
 
 
+SOCKETS = """\
+[watcher:good]
+cmd = sleep 1000
+
+[watcher:stdin]
+cmd = sleep 1000
+stdin_socket = webb
+
+[watcher:fd]
+cmd = sleep 1000
+args = $(circus.sockets.webb)
+use_sockets = True
+
+[socket:{name}]
+path = web.sock
+"""
+
+
+class TestSockets(DaemonCase):
+    """What refers to a socket that is not there."""
+
+    def test_a_start_leaves_it_out_until_the_socket_is_there(self) -> None:
+        daemon = self.daemon(SOCKETS.format(name="web"))
+        said = "there is no [socket:webb]; did you mean web?"
+        reasons = daemon.call("status")["reasons"]
+        place = str(daemon.config)
+        self.assertEqual(
+            (reasons["stdin"], reasons["fd"]),
+            (
+                f"left out: {place}:10: [watcher:stdin] stdin_socket: {said}",
+                f"left out: {place}:14: [watcher:fd] args: {said}",
+            ),
+        )
+        self.assertEqual(daemon.call("status")["statuses"]["good"], "active")
+        daemon.config.write_text(daemon.config.read_text().replace("[socket:web]", "[socket:WEBB]"))
+        daemon.order("reloadconfig")
+        self.assertEqual(daemon.call("status")["reasons"], {})
+        self.assertEqual([len(daemon.wire.pids(name)) for name in ("stdin", "fd")], [1, 1])
+
+    def test_add_and_set_are_refused(self) -> None:
+        daemon = self.daemon(SOCKETS.format(name="webb"))
+        said = "there is no [socket:webbb]; did you mean webb?"
+        before = daemon.wire.pids("good")
+        command = "sleep $(circus.sockets.webbb)"
+        for options, key in (
+            ({"stdin_socket": "webbb"}, "stdin_socket"),
+            ({"cmd": command, "use_sockets": True}, "cmd"),
+            ({"args": ["$(circus.sockets.webbb)"], "use_sockets": True}, "args"),
+        ):
+            with self.subTest(options):
+                text = f"{key}: {said}"
+                self.assertIn(text, daemon.wire.refused("set", name="good", options=options))
+                given = {"cmd": "sleep 1000", **options}
+                cmd = given.pop("cmd")
+                refused = daemon.wire.refused("add", name="new", cmd=cmd, options=given)
+                self.assertIn(text, refused)
+        self.assertEqual(daemon.call("list")["watchers"], ["fd", "good", "stdin"])
+        daemon.order("set", name="good", options={"cmd": command})  # which means nothing so
+        self.assertNotEqual(daemon.wire.pids("good"), before)
+        refused = daemon.wire.refused("set", name="good", options={"use_sockets": True})
+        self.assertIn(f"cmd: {said}", refused)
+
+
 class TestLeftOut(DaemonCase):
     def test_who_waits_for_one_says_that_it_is_left_out(self) -> None:
         daemon = self.daemon(NEEDY)
@@ -88,6 +151,9 @@ class TestLeftOut(DaemonCase):
                 reply = daemon.wire.client.call(command, **properties)
                 self.assertEqual(reply["reason"], f"Bad One was left out: {bad}")
                 self.assertEqual(reply["errno"], 5)
+        circle = {"depends_on": "bad one"}
+        daemon.wire.refused("add", name="Bad One", cmd="sleep 1000", options=circle)
+        self.assertEqual(daemon.call("status")["reasons"]["Bad One"], f"left out: {bad}")
         daemon.order("start")
         daemon.order("restart", match="glob", name="*")
         self.assertEqual(daemon.call("status")["statuses"]["Bad One"], "stopped")

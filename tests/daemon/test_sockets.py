@@ -102,17 +102,6 @@ class TestServing(DaemonCase):
             self.assertIn(b"200 OK", client.recv(65536))
         self.assertEqual(len(daemon.wire.pids("web")), 2)
 
-    def test_a_socket_that_is_not_there(self) -> None:
-        daemon = self.daemon(
-            "[watcher:a]\ncmd = sleep $(circus.sockets.wbe)\nuse_sockets = True\nmax_retry = 1\n"
-            "[socket:web]\nhost = 127.0.0.1\nport = 0\n"
-        )
-        daemon.wire.events.next("giveup")
-        state, reason = daemon.wire.status("a")
-        self.assertEqual(state, "stopped")
-        self.assertIn("wbe", reason)
-        self.assertIn("web", reason)
-
     def test_a_master_that_is_killed(self) -> None:
         # Its orphans still hold the socket; they end before the next master begins.
         line = f"sh -c '{SERVE} & {SERVE} & wait'"
@@ -186,15 +175,11 @@ class TestKinds(DaemonCase):
         daemon = self.daemon(
             "[socket:in]\npath = in.sock\n"
             f"[watcher:a]\ncmd = {child('serve', '0')}\nstdin_socket = IN\n"
-            "[watcher:b]\ncmd = sleep 1\nstdin_socket = out\nmax_retry = 1\n"
         )
         daemon.out.until("ready")
         (pid,) = daemon.wire.pids("a")
         self.assertEqual(self.ask(socket.AF_UNIX, str(daemon.folder / "in.sock")), pid)
         self.assertEqual(set(os.listdir(f"/proc/{pid}/fd")), {"0", "1", "2"})
-        daemon.wire.events.next("giveup")
-        said = daemon.wire.status("b")[1]
-        self.assertIn("stdin_socket: there is no socket out; there is in", said)
 
 
 class TestSystemdsWay(DaemonCase):

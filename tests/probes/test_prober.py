@@ -40,8 +40,10 @@ class ProberCase(LeakCheckedTestCase):
         self.addCleanup(server.close)
         return server
 
-    def begin(self, kind: str, target: str, timeout: float = TIMEOUT) -> Probe:
-        probe = Probe(parse(kind, target), timeout, self.results.put)
+    def begin(
+        self, kind: str, target: str, timeout: float = TIMEOUT, interval: float | None = None
+    ) -> Probe:
+        probe = Probe(parse(kind, target), timeout, self.results.put, interval)
         self.prober.begin(probe)
         return probe
 
@@ -206,6 +208,93 @@ class HttpTest(ProberCase):
             self.assertEqual(self.ask("https", f"{host}:{server.port}/").failure, "")
         plain = self.serve(says(b"HTTP/1.1 200 OK\r\n\r\n"))
         self.assertIn("https://127.0.0.1", self.ask("https", f"127.0.0.1:{plain.port}/").failure)
+
+
+class RepeatedTest(ProberCase):
+    """A check that is run again and again, of a server that answers as the test says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.code = b"200"
+        self.asked: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self.server = self.serve(self.answer)
+
+    def answer(self, connection: Any) -> None:
+        self.asked.put(SYSTEM.monotonic())
+        says(b"HTTP/1.1 %s x\r\n\r\n" % self.code)(connection)
+
+    def up(self, interval: float) -> Probe:
+        return self.begin("http", f"127.0.0.1:{self.server.port}/", interval=interval)
+
+    def runs(self, count: int) -> list[float]:
+        """Wait for so many runs; return when the server was asked."""
+        return [self.asked.get(timeout=TIMEOUT) for _ in range(count)]
+
+    def test_a_success_like_the_last_one_is_not_told(self) -> None:
+        probe = self.up(0.02)
+        self.runs(10)
+        self.assertEqual(self.result().answer, "HTTP 200")
+        self.assertTrue(self.results.empty())
+        first = probe.result
+        self.runs(3)
+        self.assertIsNot(probe.result, first)  # what it took is known all the same
+        self.code = b"204"
+        self.assertEqual(self.result().answer, "HTTP 204")
+
+    def test_every_failure_is_told_and_the_first_success_after_it(self) -> None:
+        self.code = b"500"
+        self.up(0.02)
+        told = [self.result().answer for _ in range(5)]
+        self.code = b"200"
+        while told[-1] == "HTTP 500":
+            told.append(self.result().answer)
+        self.runs(5)
+        self.assertTrue(self.results.empty())
+        self.assertEqual({*told[:-1]}, {"HTTP 500"})
+        self.assertEqual(told[-1], "HTTP 200")
+
+    def test_no_run_begins_too_early(self) -> None:
+        began = SYSTEM.monotonic()
+        self.up(0.1)
+        for index, at in enumerate(self.runs(6)):
+            self.assertGreater(at - began, 0.1 * index - module.GRID)
+
+    def test_another_interval_counts_at_once(self) -> None:
+        probe = self.up(3600.0)
+        self.runs(1)
+        self.result()
+        self.prober.begin(probe)  # as it is: nothing changes
+        probe.interval = 0.02
+        self.prober.begin(probe)
+        self.runs(5)
+
+    def test_never_two_at_a_time(self) -> None:
+        end, open_at_once = threading.Event(), []
+
+        def slow(connection: Any) -> None:
+            self.asked.put(0.0)
+            end.wait(TIMEOUT)
+            says(b"HTTP/1.1 200 x\r\n\r\n")(connection)
+
+        server = self.serve(slow)
+        probe = self.begin("http", f"127.0.0.1:{server.port}/", interval=0.01)
+        self.runs(1)
+        for _ in range(3):
+            self.prober.begin(probe)
+            open_at_once.append(self.ask("tcp", f"127.0.0.1:{self.server.port}").answer)
+        self.assertEqual((server.accepted, open_at_once), (1, ["connected"] * 3))
+        end.set()
+        self.runs(2)
+
+    def test_a_cancelled_one_is_not_run_again(self) -> None:
+        other = self.serve(says(b"HTTP/1.1 200 x\r\n\r\n"))
+        probe = self.begin("http", f"127.0.0.1:{other.port}/", interval=0.02)
+        self.result()
+        probe.cancel()
+        before = other.accepted
+        self.up(0.02)
+        self.runs(10)
+        self.assertLessEqual(other.accepted, before + 1)  # which had begun
 
 
 class ManyTest(ProberCase):

@@ -30,6 +30,7 @@ def from_mappings(
     plugins: Mappings = (),
     sockets: Mappings = (),
     circus: Mapping[str, Any] | None = None,
+    open_sockets: Iterable[str] = (),
 ) -> Configuration:
     """Return the configuration that mappings of options describe.
 
@@ -44,6 +45,7 @@ def from_mappings(
             constructor as it is, so it must be something that JSON can carry.
         sockets: Options with `name`.
         circus: Options of the daemon; None stands for "not given".
+        open_sockets: The names of sockets that are there beside those.
 
     Raises:
         ConfigError: All problems.
@@ -67,7 +69,7 @@ def from_mappings(
         sections.append(section)
     inherit(sections, findings)
     EnvFiles(sections, os.environ, "", findings)
-    return Build(sections, findings).configuration()
+    return Build(sections, findings, sockets=[*open_sockets]).configuration()
 
 
 def _section(kind: str, name: str, options: dict[str, Any]) -> Section:
