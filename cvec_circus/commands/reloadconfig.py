@@ -9,6 +9,7 @@ from typing import Any
 from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.render import option
 from cvec_circus.options.kinds import to_boolean, to_text
+from cvec_circus.options.secrets import CONCEALED, conceal
 
 ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
 PROCESSES = {"start": "is started", "stop": "is stopped", "replace": "its processes are replaced"}
@@ -72,6 +73,16 @@ class ReloadConfig(Command):
                 lines.append(f"--force is needed: {counts} running watchers are removed")
         return "\n".join(lines)
 
+    def concealed(self, reply: Fields) -> Fields:
+        """Hide values before they are cut short: half an address shows its password."""
+        plan = dict(reply["plan"])
+        for kind in ("watchers", "plugins", "sockets"):
+            steps = plan.get(kind, ())
+            plan[kind] = [
+                {**one, "changes": list(map(_concealed, one["changes"]))} for one in steps
+            ]
+        return {**reply, "plan": {**plan, "circus": list(map(_concealed, plan["circus"]))}}
+
     def script(self, reply: Fields) -> str:
         """Say ok; of a dry run, which Circus has not, show the plan."""
         return self.words(reply) if reply.get("dry_run") else "ok"
@@ -106,10 +117,17 @@ def _changes(changes: Sequence[Fields]) -> Iterator[str]:
             yield f"    {name}: {before} -> {after}{EFFECTS.get(change['effect'], '')}"
 
 
+def _concealed(change: Fields) -> Fields:
+    name = change["option"]
+    return {**change, **{key: conceal(name, change[key]) for key in ("before", "after")}}
+
+
 def _short(name: str, value: Any) -> str:
     if name in OCTAL and isinstance(value, int):
         return f"{value:03o}"
     if isinstance(value, (Mapping, list, tuple)):
         value = option(name, value) or None
-    text = "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+    if isinstance(value, str) and value != CONCEALED:
+        value = repr(value)
+    text = "nothing" if value is None else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

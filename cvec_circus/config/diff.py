@@ -282,6 +282,15 @@ def _shown(value: Any) -> Any:
 
 # -- plugins
 
+WATCHING = frozenset(
+    "log_history graceful_timeout leftover_timeout stop_signal stop_children strays memory_limit"
+    " cpu_limit pids_limit min_uptime respawn_delay backoff_max backoff_reset hook_timeout max_age"
+    " max_age_variance ready_timeout ready_interval live_interval live_timeout live_failures"
+    " live_action".split()
+)
+"""The options in a plugin's section by which the daemon looks after its process. They change live;
+the class, which gets all that is written, sees them at its next start."""
+
 
 def _plugins(present: Present, wanted: Configuration) -> list[Step]:
     before = {fold(one.name): one for one in present.plugins}
@@ -300,8 +309,11 @@ def _plugins(present: Present, wanted: Configuration) -> list[Step]:
         changes = _plugin_changes(before.get(key), plugin)
         if changes:
             where = standing[key]
+            fresh = [change.option for change in changes if change.effect == FRESH]
             does = {UP: REPLACE, STOPPED: ""}.get(where, START)
-            why = _other([change.option for change in changes])
+            if where == UP and not fresh:
+                does = ""
+            why = _other(fresh or [change.option for change in changes]) if does else ""
             steps.append(Step(plugin.name, CHANGE, does, why, tuple(changes), target))
     return sorted(steps, key=lambda step: (step.name, step.action != REMOVE))
 
@@ -311,7 +323,7 @@ def _plugin_changes(before: PluginConfig | None, after: PluginConfig) -> list[Ch
         return [Change("use", None, after.use, FRESH)]
     old, new = {"use": before.use, **before.config}, {"use": after.use, **after.config}
     changes = [
-        Change(name, old.get(name), new.get(name), FRESH)
+        Change(name, old.get(name), new.get(name), LIVE if name in WATCHING else FRESH)
         for name in sorted({*old, *new}, key=lambda name: (name != "use", name))
         if old.get(name) != new.get(name)
     ]

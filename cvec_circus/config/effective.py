@@ -19,7 +19,7 @@ from cvec_circus.config.configuration import (
 from cvec_circus.config.readers.ini import is_remark, parse
 from cvec_circus.config.section import CIRCUS, ENV, Findings, Section, printable
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
-from cvec_circus.options.secrets import conceal
+from cvec_circus.options.secrets import conceal, conceal_text
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.table import Option, OptionTable
@@ -37,28 +37,33 @@ class Effective:
     Args:
         build: How it was built.
         configuration: The result.
+        conceals: Whether to hide what may be a secret.
     """
 
-    def __init__(self, build: Build, configuration: Configuration) -> None:
+    def __init__(self, build: Build, configuration: Configuration, conceals: bool = False) -> None:
         self._build = build
         self._configuration = configuration
+        self._conceals = conceals
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the file."""
         configuration = self._configuration
-        yield from section_lines(CIRCUS, self._circus(configuration.circus))
+        yield from self._section(CIRCUS, self._circus(configuration.circus))
         for section in self._build.sections:
             if section.kind == ENV:
-                yield from section_lines(section.header, self._variables(section))
+                yield from self._section(section.header, self._variables(section))
         for socket in configuration.sockets:
-            yield from section_lines(socket.section.header, self._socket(socket))
+            yield from self._section(socket.section.header, self._socket(socket))
         for watcher in configuration.watchers:
-            yield from section_lines(watcher.section.header, self._watcher(watcher))
+            yield from self._section(watcher.section.header, self._watcher(watcher))
         for plugin in configuration.plugins:
-            yield from section_lines(plugin.section.header, self._plugin(plugin))
+            yield from self._section(plugin.section.header, self._plugin(plugin))
         for name, problems in configuration.left_out:
             yield ""
             yield from (f"# {printable(name)} is left out: {printable(one)}" for one in problems)
+
+    def _section(self, header: str, rows: Iterable[Row]) -> Iterator[str]:
+        return section_lines(header, map(_concealed, rows) if self._conceals else rows)
 
     # -- the rows of a section: what is given in the order of the file, then the defaults
 
@@ -160,6 +165,12 @@ class Row(NamedTuple):
     text: str
     origin: str = "default"
     is_note: bool = False  # whether it is a comment, so that it is not read again
+
+
+def _concealed(row: Row) -> Row:
+    text = conceal(row.key, row.text)
+    origin = row.origin if text == row.text else row.origin.partition(", which is ")[0]
+    return row._replace(text=text, origin=conceal_text(origin))
 
 
 def _row(key: str, text: str, origin: str) -> Row:

@@ -20,7 +20,7 @@ from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import CURE, LINES, log_line, shorten, writer_of
 from cvec_circus.ctl.arguments import PROG
 from cvec_circus.ctl.output import complain, page_of, pipe, plain, say, width_of
-from cvec_circus.options.secrets import conceal_text
+from cvec_circus.options.secrets import conceal_output
 from cvec_circus.system.terminal import Colours
 from cvec_circus.wire import messages
 
@@ -131,7 +131,7 @@ class Reading:
 
     def _line(self, row: Fields) -> str:
         line = plain(log_line(row))
-        return conceal_text(line) if self._conceals else line
+        return conceal_output(line) if self._conceals else line
 
     def _print_all(self, reply: Fields) -> None:
         if self._as_json:

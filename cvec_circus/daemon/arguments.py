@@ -54,6 +54,12 @@ def parser() -> Parser:
         metavar="FILE",
         help="print a configuration with every option and its origin, without running it",
     )
+    made.add_argument(
+        "--show-secrets",
+        "--show_secrets",
+        action="store_true",
+        help="with --print-config: show passwords and keys at a terminal too",
+    )
     mode.add_argument(
         "--doctor",
         action="store_true",
@@ -114,6 +120,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         made.error("--json goes with --doctor")
     if arguments.elsewhere and not arguments.check:
         made.error("--elsewhere goes with --check")
+    if arguments.show_secrets and not arguments.print_config:
+        made.error("--show-secrets goes with --print-config")
     if arguments.demo and arguments.daemon:
         made.error("--demo runs in a terminal and cannot be combined with --daemon")
     return arguments

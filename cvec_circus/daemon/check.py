@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from cvec_circus.config.build import Build
@@ -12,7 +13,7 @@ from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.places import ENDPOINTS
 from cvec_circus.config.section import CIRCUS, SOCKET, Finding, printable
 from cvec_circus.control import endpoints
-from cvec_circus.ctl.output import say
+from cvec_circus.ctl.output import page_of, say
 from cvec_circus.daemon import machine
 from cvec_circus.daemon.arguments import complain
 from cvec_circus.daemon.systemd import counts
@@ -67,10 +68,13 @@ def check(
     return code
 
 
-def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
+def print_config(
+    path: str, environ: Mapping[str, str], cwd: str, show_secrets: bool = False
+) -> int:
     """Print the effective configuration of a file: every option, and where it comes from.
 
-    The arguments, what is returned and what is raised are as for `check`. Problems go to stderr.
+    The arguments, what is returned and what is raised are as for `check`. Problems go to stderr. At
+    a terminal, what may be a secret is hidden unless `show_secrets` says otherwise.
     """
     examination = examine(path, environ, cwd)
     configuration = examination.configuration
@@ -80,7 +84,8 @@ def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
     else:
         problems = [line for one in configuration.left_out for line in one.problems]
         head = f"# {printable(path)}, with every default filled in"
-        say("\n".join([head, *Effective(examination.build, configuration).lines()]))
+        conceals = not show_secrets and page_of(sys.stdout).width is not None
+        say("\n".join([head, *Effective(examination.build, configuration, conceals).lines()]))
     for problem in problems:
         complain(printable(problem))
     return EXIT_PROBLEM if problems else EXIT_OK

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
         from cvec_circus.daemon import check
 
         if arguments.print_config:
-            return check.print_config(arguments.print_config, os.environ, cwd)
+            chosen = arguments.print_config, os.environ, cwd, arguments.show_secrets
+            return check.print_config(*chosen)
         elsewhere, allow_remote = arguments.elsewhere, arguments.allow_remote
         return check.check(arguments.check, os.environ, cwd, elsewhere, allow_remote)
     # These imports are half of the time that a start takes.

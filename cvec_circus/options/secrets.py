@@ -12,42 +12,120 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from cvec_circus.wire.outcome import WROTE
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 CONCEALED = "***"
 """In place of a value that may be a secret."""
 
-_NAME = re.compile(r"passw|secret|token|credential|dsn|ur[il]\b|(\b|_)key\b", re.IGNORECASE)
-
-_LIKE_ONE = r"(?:passw|secret|token|credential|apikey|[_-]key(?![a-z]))"
-_WORD = rf"[\w.-]{{0,60}}?{_LIKE_ONE}[\w.-]{{0,40}}"  # bounded: a line of output may be anything
-_VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s"',;&]+)"""
-_ASSIGNED = re.compile(
-    rf"(?<![\w.-])({_WORD}=|--{_WORD} ){_VALUE}",
-    re.IGNORECASE,
+_ANYWHERE = (
+    "passw|passphrase|secret|token|credential|dsn|authorization|ur[il]\\b|connection_?string|webhook"
+    "|(?:api|access|private|signing|encryption|master|license)_?key"
 )
-_IN_ADDRESS = re.compile(r"(://[^\s/:@]{0,100}:)[^\s/@]{1,300}(?=@)")
+_AT_THE_END = "pass|pwd|auth|creds?|keys?|salt|jwt|cookies?"
+_NAME = re.compile(rf"{_ANYWHERE}|(?:\b|_){_AT_THE_END.join(('(?:', ')'))}\b", re.IGNORECASE)
+_FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""The folders of a shell, and no passwords."""
+
+_LIKE_ONE = (
+    "passw|passphrase|secret|token|credential|apikey|authorization"
+    "|(?:(?<=[_-])|(?<![a-z0-9]))(?:pass|pwd|auth|creds?)(?![a-z0-9_-])|(?<=[_-])keys?(?![a-z])"
+)
+_WORD = rf"(?!(?:OLD)?PWD=)(?i:[\w.-]{{0,60}}?(?:{_LIKE_ONE})[\w.-]{{0,40}})"
+# bounded: a line of output may be anything
+_VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s"',;&]+)"""
+_SCHEME = r"(?i:(?:bearer|basic|digest|token|apikey) +)?"
+_ASSIGNED = re.compile(rf"""(?<![\w.-])({_WORD}(?:["']?=|["'] ?: ?| = )|--{_WORD} +){_VALUE}""")
+_SAID = re.compile(rf"""(?<![\w.-])({_WORD}["']?: *{_SCHEME})(?:{_VALUE})""")
+_QUOTED = re.compile(
+    rf"""(?<![\w.-])({_WORD}: ?)(?:"[^"]*"|'[^']*'|(?=[^\s"',;&]*\d)[^\s"',;&]{{4,}})"""
+)
+_HEADER = re.compile(
+    r"""(?i)\b((?:proxy-)?authorization|cookie|set-cookie|x-[a-z-]*(?:key|token|auth))(: *)"""
+    rf"""({_SCHEME})[^"'\r\n]+?(?=["']|$|\s-)"""
+)
+_BEARER = re.compile(r"(?i:\b(bearer +))(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
+_IN_ADDRESS = re.compile(
+    r"""(://[^\s/:@]{0,100}:)(?!\d{1,5}(?:[/?#\s,;"')]|$))"""
+    r"""(?:(?:(?!://)[^\s/?#"'<>]){1,300}(?=@|\.{3})|(?:(?!://)[^\s"'<>@]){1,300}(?=@))"""
+)
+_USER = re.compile(r"""(://)(?=[^\s/:@]*\d)[^\s/:@"'<>]{20,200}(?=@)""")
+_SWITCHES = (
+    re.compile(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']+"),
+    re.compile(r"\b(sshpass +-p *)\S+"),
+    re.compile(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S+"),
+    re.compile(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S+"),
+)
+"""Passwords behind switches of programs that everyone calls; `-p` alone is mostly a port."""
+
+
+_HINTS = (
+    "pass secret token cred dsn auth key pwd cookie bearer :// mysql mariadb redis-cli curl wget"
+).split()
+"""One of these is in each text that anything above finds something in."""
 
 
 def is_secret(name: str) -> bool:
     """Tell whether the value of an option or a variable may be a secret, by its name."""
-    return _NAME.search(name) is not None
+    if name.rpartition(".")[2] in _FOLDERS:
+        return False
+    return _NAME.search(name.replace("-", "_")) is not None
 
 
 def conceal(name: str, value: Any) -> Any:
     """Return a value as it may be shown: `***` for a secret; of an object, each key by its name."""
     if isinstance(value, Mapping):
         return {key: conceal(str(key), one) for key, one in value.items()}
-    if value in (None, "") or not is_secret(name):
-        return conceal_text(value) if isinstance(value, str) else value
-    return CONCEALED
+    if value not in (None, "") and is_secret(name):
+        return CONCEALED
+    if isinstance(value, (list, tuple)):
+        return _concealed_words(value)
+    return conceal_text(value) if isinstance(value, str) else value
+
+
+def _concealed_words(words: Iterable[Any]) -> list[Any]:
+    """Return the words of a command as they may be shown; that behind `--password` may not."""
+    found: list[Any] = []
+    is_due = False
+    for word in words:
+        found.append(CONCEALED if is_due else conceal("", word))
+        is_due = isinstance(word, str) and word[:1] == "-" and "=" not in word and is_secret(word)
+    return found
 
 
 def conceal_text(text: str) -> str:
-    """Return a text without the values of `API_KEY=...`, `--password ...` and `//user:...@`."""
+    """Return a text without the values of `API_KEY=...`, `--password ...`, `//user:...@` and such;
+    of a line of a process that is quoted in it, see `conceal_output`."""
+    if not _may_have_one(text):
+        return text
+    text, wrote, line = text.partition(WROTE)
     if "://" in text:
-        text = _IN_ADDRESS.sub(rf"\1{CONCEALED}", text)
-    return _ASSIGNED.sub(rf"\1{CONCEALED}", text)
+        text = _USER.sub(rf"\1{CONCEALED}", _IN_ADDRESS.sub(rf"\1{CONCEALED}", text))
+    if ":" in text:
+        text = _HEADER.sub(rf"\1\2\3{CONCEALED}", text)
+        text = _QUOTED.sub(rf"\1{CONCEALED}", text)
+    text = _BEARER.sub(rf"\1{CONCEALED}", text)
+    if " -" in text:
+        for switch in _SWITCHES:
+            text = switch.sub(rf"\1{CONCEALED}", text)
+    text = _ASSIGNED.sub(rf"\1{CONCEALED}", text)
+    return f"{text}{wrote}{conceal_output(line)}" if wrote else text
+
+
+def conceal_output(line: str) -> str:
+    """Return what a process has written without secrets: those of `password: ...`, too.
+
+    Our own texts say `db_password: unknown option`, so there it counts only what is in quotes or
+    has a digit.
+    """
+    return _SAID.sub(rf"\1{CONCEALED}", conceal_text(line)) if _may_have_one(line) else line
+
+
+def _may_have_one(text: str) -> bool:
+    """Tell quickly of almost all lines of a log that there is nothing to conceal."""
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS)
 
 
 AS_IS = "as_is"

@@ -30,8 +30,7 @@ def _of_open_ones(name: str) -> Callable[..., Any]:
     @wraps(method)
     def of_open_ones(self: CircusSocket, *args: Any, **more: Any) -> Any:
         if self.fileno() < 0:
-            text = f"{self} is not open; call bind_and_listen() first"
-            raise OSError(errno.EBADF, text)
+            raise OSError(errno.EBADF, f"{self} is not open; call bind_and_listen() first")
         return method(self, *args, **more)
 
     return of_open_ones
@@ -56,11 +55,10 @@ class CircusSocket(Noted, socket.socket):
         family: AF_INET, AF_INET6 or AF_UNIX, as text or as the constant.
         type: SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RDM or SOCK_RAW, likewise.
         proto: The protocol, by name or number.
-        backlog: How many connections may wait to be accepted (the kernel caps it at
-            net.core.somaxconn).
+        backlog: How many connections may wait to be accepted; net.core.somaxconn at most.
         path: With one, it is a unix socket whatever the family.
         umask: The mask of the path's mode; None for the process' own when it is opened.
-        replace: Whether a socket that is at the path already is removed first.
+        replace: Whether a socket at the path that no process serves is removed first.
         interface: The network device that it is bound to.
         so_reuseport: Whether every process gets a socket of its own (`another`). This one then
             holds the port and does not listen: what connects to it would never be served.
@@ -69,8 +67,7 @@ class CircusSocket(Noted, socket.socket):
         owner: The owner of the path, by name or number; None for the user of this process.
 
     Raises:
-        cvec_circus.exc.OptionError: A value is out of range, or does not go with another
-            one.
+        cvec_circus.exc.OptionError: A value is out of range, or does not go with another one.
     """
 
     def __init__(
@@ -256,18 +253,24 @@ class CircusSocket(Noted, socket.socket):
         the next socket and that of processes which go on can listen side by side.
         """
         if self.fileno() >= 0 and self.path is None:
-            value = int(is_shared or self.so_reuseport)
-            self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, value)
+            is_shared |= self.so_reuseport
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared or self.so_reuseport)
 
     def move_aside(self) -> None:
         """Free the path for another socket; processes go on with the connections they have."""
-        if self._own_path is not None:
-            self._own_path = self._own_path.moved(f"{self._own_path.path}.old")
+        self._move("", ".old")
 
     def move_back(self) -> None:
         """Take the path again, after `move_aside`."""
-        if self._own_path is not None and self._own_path.path.endswith(".old"):
-            self._own_path = self._own_path.moved(self._own_path.path[: -len(".old")])
+        self._move(".old", "")
+
+    def _move(self, before: str, after: str) -> None:
+        own, name = self._own_path, os.path.basename(str(self.path))
+        if own is not None and os.path.basename(own.path) == name + before:
+            try:
+                self._own_path = own.moved(own.path[: -len(before) or None] + after)
+            except OSError as error:
+                raise self._error(f"cannot move its path to {name + after}", error) from error
 
     @property
     def file(self) -> str:
@@ -384,8 +387,7 @@ class CircusSocket(Noted, socket.socket):
     def _error(self, what: str, error: Exception) -> exc.SocketError:
         reason = str(error)
         if isinstance(error, OSError) and error.errno is not None:
-            # strerror is "Address already in use", and for a name that does not resolve the
-            # resolver's own words.
+            # For a name that does not resolve, strerror is the resolver's own words.
             reason = error.strerror or os.strerror(error.errno)
             if error.errno == errno.EADDRINUSE and self.port:
                 from cvec_circus.sockets.holders import listener_of

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import re
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -53,8 +54,7 @@ class OwnPath(NamedTuple):
             with suppress(FileNotFoundError):
                 if self._is_at(self.spare):
                     return
-                if stat.S_ISSOCK(os.lstat(self.spare).st_mode):
-                    os.unlink(self.spare)  # of a predecessor, which was killed
+                self._make_room(self.spare)
             os.link(self.path, self.spare, follow_symlinks=False)
 
     def restore(self) -> bool:
@@ -87,16 +87,27 @@ class OwnPath(NamedTuple):
         """Rename it, unless another process has put its own there; return what it is now.
 
         Raises:
-            OSError: The system refuses.
+            OSError: The system refuses, or something else is there.
         """
         if not self._is_at(self.path):
             return self
         there = self._replace(path=path)
+        self._make_room(path)
         os.rename(self.path, path)
         with suppress(OSError):
             if self._is_at(self.spare):
+                self._make_room(there.spare)
                 os.rename(self.spare, there.spare)
         return there
+
+    def _make_room(self, name: str) -> None:
+        """Remove a socket of ours or of a predecessor at another name; raise OSError for others.
+
+        A predecessor's may still be served, by processes that go on. It was bound to our path.
+        """
+        ours = os.path.basename(self.path)
+        bound = os.path.basename(bound_to(name) or "")
+        _make_room(name, True, bound in {ours, re.sub(r"\.old\Z", "", ours)})  # moved aside
 
     def look_after(
         self, what: str, anew: Callable[[OwnPath], Callable[[], object]]
@@ -216,8 +227,8 @@ def user(owner: int | str) -> int:
         raise OSError(f"there is no user {owner}") from None
 
 
-def _make_room(path: str, replace: bool) -> None:
-    """Remove the socket at a path, if `replace` says so and no process serves it."""
+def _make_room(path: str, replace: bool, is_ours: bool = False) -> None:
+    """Remove the socket at a path, if `replace` says so and no process serves it but ours."""
     reason = why_no_socket(path)
     if not os.path.lexists(path):
         if reason:
@@ -228,7 +239,7 @@ def _make_room(path: str, replace: bool) -> None:
     if not replace:
         text = "a socket is there already; remove it, or set replace = True"
         raise FileExistsError(errno.EEXIST, text)
-    if is_served(path):
+    if not is_ours and is_served(path):
         text = f"{server_of(path)} serves the socket there; stop it first, or use another path"
         raise FileExistsError(errno.EEXIST, text)
     os.unlink(path)
@@ -239,20 +250,27 @@ def is_served(path: str) -> bool:
 
     A socket without a server refuses connections, and so does a file that is not a socket.
     """
+    return bound_to(path) is not None
+
+
+def bound_to(path: str) -> str | None:
+    """Return what the socket at a path was bound to, as a link is to another one; "" if that is
+    unknown, None if no process serves it: see `is_served`."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_UNIX, kind) as probe:
             probe.settimeout(1.0)
             try:
                 probe.connect(path)
+                return os.fsdecode(probe.getpeername())
             except (FileNotFoundError, ConnectionRefusedError):
-                return False
+                return None
             except PermissionError:
-                return bool(_inodes(path))
+                return path if _inodes(path) else None
             except OSError as error:
                 if error.errno == errno.EPROTOTYPE:  # it is a socket of another type
                     continue
-            return True
-    return True
+            return ""
+    return ""
 
 
 def server_of(path: str) -> str:

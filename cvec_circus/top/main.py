@@ -58,6 +58,8 @@ def argument_parser() -> Parser:
     add("--filter", default="", metavar="TEXT", help="what a name, state or reason must contain")
     add("--once", action="store_true", help="print the table once; it takes two seconds")
     add("--json", action="store_true", help="print an object a line, one with --once")
+    clear = "show passwords and keys in reasons at a terminal too"
+    add("--show-secrets", "--show_secrets", action="store_true", help=clear)
     add("--version", action="version", version=version_text())
     return parser
 
@@ -106,7 +108,8 @@ class Top:
         self._named: str = options.endpoint or endpoint_from()
         self._loop = ZmqLoop(name=PROGRAM)
         self._facts = Facts(options.process_timeout)
-        self._screen = Screen(options.sort, options.filter)
+        conceals = sys.stdout.isatty() and not options.show_secrets
+        self._screen = Screen(options.sort, options.filter, conceals)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._printed = 0
         self._exit_code = exc.EXIT_OK

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cvec_circus.base.figures import counted, duration, size_text
 from cvec_circus.commands.render import shown_name
 from cvec_circus.ctl.output import in_a_cell, shortened, width_of
+from cvec_circus.options.secrets import conceal_text
 from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of, tree_of
 
 TITLES = {
@@ -70,8 +71,10 @@ class Screen:
         is_done: Whether to quit.
     """
 
-    def __init__(self, sort: str = "cpu", text: str = "") -> None:
-        """Begin at the top, sorted by one of `NAMES` and filtered by a text."""
+    def __init__(self, sort: str = "cpu", text: str = "", conceals: bool = False) -> None:
+        """Begin at the top, sorted by one of `NAMES` and filtered by a text; `conceals` hides what
+        may be a secret in reasons."""
+        self._conceals = conceals
         self.sort = next(key for key, (name, _, _) in SORTS.items() if name == sort)
         self.is_reversed = False
         self.text = text
@@ -193,7 +196,8 @@ class Screen:
         shown.sort(key=lambda each: each.name.lower())
         shown.sort(key=compared, reverse=reverse)
         for watcher in shown:
-            yield "watcher", _watcher(watcher)
+            reason = conceal_text(watcher.reason) if self._conceals else watcher.reason
+            yield "watcher", _watcher(watcher, reason)
             processes = list(watcher.rows.items()) if self.has_processes else []
             if name in ("cpu", "mem", "age"):
                 processes.sort(key=lambda item: number_of(item[1], name) or 0.0, reverse=reverse)
@@ -210,7 +214,7 @@ class Screen:
         return any(self.text.lower() in word.lower() for word in words)
 
 
-def _watcher(watcher: WatcherFacts) -> tuple[str, ...]:
+def _watcher(watcher: WatcherFacts, reason: str) -> tuple[str, ...]:
     wanted = "" if watcher.wanted is None else f"/{watcher.wanted}"
     running = len(watcher.rows) if watcher.running is None else watcher.running
     age = watcher.age
@@ -223,7 +227,7 @@ def _watcher(watcher: WatcherFacts) -> tuple[str, ...]:
         resident=size_text(watcher.resident) if watcher.rows else "-",
         age="-" if age is None else duration(age),
         restarts="-" if watcher.restarts is None else str(watcher.restarts),
-        reason=watcher.reason,
+        reason=reason,
     )
 
 

@@ -207,6 +207,27 @@ class TestPlan(unittest.TestCase):
             },
         )
 
+    def test_of_a_plugin(self) -> None:
+        def plan(before: dict[str, Any], after: dict[str, Any], where: str = UP) -> list[Any]:
+            one, two = (
+                from_mappings(plugins=[{"name": "p", "use": "m.C", **options}])
+                for options in (before, after)
+            )
+            present = Present(one.circus, [], one.plugins, {"plugin:p": where})
+            return [
+                (step.processes, step.why, [change.effect for change in step.changes])
+                for step in compare(present, two).plugins
+            ]
+
+        watching = {"log_history": 4096, "graceful_timeout": 3.0, "memory_limit": "1G"}
+        self.assertEqual(plan({}, watching), [("", "", ["live"] * 3)])
+        self.assertEqual(plan(watching, {}), [("", "", ["live"] * 3)])
+        for own in ("max_retry", "mine"):
+            with self.subTest(own):
+                replaced = [("replace", f"{own} changes", ["live", "fresh"])]
+                self.assertEqual(plan({"log_history": 1}, {"log_history": 2, own: 3}), replaced)
+        self.assertEqual(plan({}, watching, STOPPED), [("", "", ["live"] * 3)])
+
     def test_a_program_has_made_what_is_there(self) -> None:
         circus = from_mappings(circus={"endpoint": "ipc:///x", "warmup_delay": 1}).circus
         wanted = from_mappings(circus={"umask": "077"})

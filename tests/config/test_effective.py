@@ -28,12 +28,15 @@ def meaning(configuration: Configuration) -> dict[str, Any]:
 
 
 class EffectiveCase(ConfigTestCase):
-    def written(self, text: str | bytes, environ: Mapping[str, str] = ENVIRON) -> str:
+    def written(
+        self, text: str | bytes, environ: Mapping[str, str] = ENVIRON, conceals: bool = False
+    ) -> str:
         """Return what is written for a main file."""
         self.write("main.ini", text)
         examination = examine("main.ini", environ, str(self.folder))
         assert examination.configuration is not None
-        return "\n".join(Effective(examination.build, examination.configuration).lines())
+        effective = Effective(examination.build, examination.configuration, conceals)
+        return "\n".join(effective.lines())
 
     def check_identity(self, text: str | bytes, environ: Mapping[str, str] = ENVIRON) -> str:
         """Write what a main file comes to, read it, and compare."""
@@ -108,6 +111,18 @@ class TestIdentity(EffectiveCase):
                     "[plugin:p]\nuse = a.B\nv = $(circus.env.V)\n",
                     {**ENVIRON, "V": value},
                 )
+
+    def test_secrets_at_a_terminal(self) -> None:
+        text = (
+            "[watcher:w]\ncmd = x --password hunter2 $(circus.env.P)\napi_key = $(circus.env.P)\n"
+            "[env]\nDB_PASS = hunter2\nLANG = C\n"
+        )
+        self.assertIn("DB_PASS = hunter2", self.written(text, {"P": "hunter2"}))
+        said = self.written(text.replace(" $(circus.env.P)", "", 1), {"P": "hunter2"}, True)
+        self.assertIn("DB_PASS = ***", said)
+        self.assertIn("LANG = C", said)
+        self.assertIn("--password ***", said)
+        self.assertNotIn("hunter2", said)
 
     def test_keys_that_look_like_remarks(self) -> None:
         written = self.check_identity(

@@ -23,6 +23,7 @@ DAEMON: dict[str, tuple[list[str], Any]] = {
     "check": (["--check", "a.ini", "b.ini"], ["a.ini", "b.ini"]),
     "elsewhere": (["--check", "a.ini", "--elsewhere"], True),
     "print_config": (["--print-config", "a.ini"], "a.ini"),
+    "show_secrets": (["--print-config", "a.ini", "--show-secrets"], True),
     "doctor": (["--doctor"], True),
     "json": (["--doctor", "--json"], True),
 }

@@ -57,6 +57,16 @@ class TestSecrets(DaemonCase):
         self.assertIn("login token=hunter2", self.shown("logs", "web", "--show-secrets"))
         self.assertIn("login token=hunter2", self.served.ctl("logs", "web").stdout)
 
+    def test_a_plan(self) -> None:
+        text = self.served.config.read_text()
+        url = f"amqp://me:hunter2{'x' * 80}@h"
+        text = text.replace("log_history", f"broker = {url}\nlog_history").replace("= h", "= new h")
+        self.served.config.write_text(text)
+        said = self.shown("reloadconfig", "--dry-run")
+        self.assertIn("broker: nothing -> 'amqp://me:***@h'", said)
+        self.assertIn("env.DB_PASSWORD: *** -> ***", said)
+        self.assertNotIn("hunter", said)
+
     def test_in_a_pipe_and_in_json(self) -> None:
         said = self.served.ctl("options", "web").stdout
         self.assertIn("DB_PASSWORD=hunter2", said)

@@ -8,6 +8,7 @@ from cvec_circus.options.secrets import (
     CONCEALED,
     Variables,
     conceal,
+    conceal_output,
     conceal_text,
     is_secret,
     parts_of,
@@ -20,12 +21,22 @@ class TestNames(unittest.TestCase):
             self.assertTrue(is_secret(name), name)
         for name in "cmd KEYBOARD stdout_stream.filename working_dir MONKEY".split():
             self.assertFalse(is_secret(name), name)
+        for name in (
+            "PASS DB_PASS DB_PWD env.DB_PWD PASSPHRASE REDIS_AUTH AUTH credentials SENTRY_DSN"
+            " APIKEY privatekey env.JWT erlang_cookie AZURE_CONNECTION_STRING --pass api-keys pwd"
+        ).split():
+            self.assertTrue(is_secret(name), name)
+        for name in (
+            "PWD OLDPWD env.PWD AUTHOR author COMPASS bypass passive_mode SSH_AUTH_SOCK hotkeys"
+            " KEYS_PER_PAGE salted XAUTHORITY"
+        ).split():
+            self.assertFalse(is_secret(name), name)
 
     def test_values(self) -> None:
         given = {
             "env": {"API_KEY": "abc", "LANG": "C", "EMPTY_TOKEN": ""},
             "cmd": "serve --port 80 --password abc",
-            "args": ["--token", "abc"],
+            "args": ["--token", "abc", "x", "--key=abc", "--keyfile", "y"],
             "numprocesses": 2,
             "auth_token": None,
             "plugin.secret": 17,
@@ -33,7 +44,7 @@ class TestNames(unittest.TestCase):
         shown = {
             "env": {"API_KEY": CONCEALED, "LANG": "C", "EMPTY_TOKEN": ""},
             "cmd": "serve --port 80 --password ***",
-            "args": ["--token", "abc"],  # hidden when it is a text
+            "args": ["--token", CONCEALED, "x", "--key=***", "--keyfile", "y"],
             "numprocesses": 2,
             "auth_token": None,
             "plugin.secret": CONCEALED,
@@ -53,6 +64,26 @@ class TestTexts(unittest.TestCase):
             ("redis://:abc@h", "redis://:***@h"),
             ('token="a b c"', "token=***"),
             ("/a?x=1&access_token=abc&y=2", "/a?x=1&access_token=***&y=2"),
+            ("amqp://u:pa@ss@h/x", "amqp://u:***@h/x"),
+            ("amqp://u:p/w@h/x", "amqp://u:***@h/x"),
+            ("amqp://u:p@h1,amqp://u:q@h2", "amqp://u:***@h1,amqp://u:***@h2"),
+            ("'amqp://user:hunter2...'", "'amqp://user:***...'"),
+            ("https://ghp_0123456789abcdef0123@h/x", "https://***@h/x"),
+            ('curl -H "Authorization: Bearer abc" h', 'curl -H "Authorization: Bearer ***" h'),
+            ('-H "Authorization: Basic abc=" -X', '-H "Authorization: Basic ***" -X'),
+            ("Bearer abcdefgh1234", "Bearer ***"),
+            ("X-Api-Key: abc def", "X-Api-Key: ***"),
+            ("curl -u me:secret h", "curl -u me:*** h"),
+            ("mysql -u root -phunter2 db", "mysql -u root -p*** db"),
+            ("redis-cli -a hunter2 ping", "redis-cli -a *** ping"),
+            ("sshpass -p hunter2 ssh x", "sshpass -p *** ssh x"),
+            ("PWD=/x DB_PWD=abc DB_PASS=abc AUTH=abc", "PWD=/x DB_PWD=*** DB_PASS=*** AUTH=***"),
+            ("--auth x --author y --passphrase z", "--auth *** --author y --passphrase ***"),
+            ("password: hunter2", "password: ***"),
+            ("db_password: 'swordfish' is odd", "db_password: *** is odd"),
+            ("password = swordfish", "password = ***"),
+            ('{"password": "a b", "x": 1}', '{"password": ***, "x": 1}'),
+            ("x; it wrote last: password: swordfish", "x; it wrote last: password: ***"),
         ):
             with self.subTest(text):
                 self.assertEqual(conceal_text(text), shown)
@@ -66,8 +97,23 @@ class TestTexts(unittest.TestCase):
             "the password is wrong",
             "KEYBOARD=de MONKEY=1",
             "--port 80",
+            "[watcher:web] db_password: unknown option (kept for hooks and plugins)",
+            "unexpected token: foo",
+            "http://h:80/path?mail=a@b",
+            "mysql -P 3306 -u root",
+            "ssh -p 22 host",
+            "SSH_AUTH_SOCK=/x",
+            "Basic authentication",
         ):
             self.assertEqual(conceal_text(text), text)
+
+    def test_output(self) -> None:
+        for line, shown in (
+            ("web | Password: swordfish", "web | Password: ***"),
+            ("Authorization: Token abc", "Authorization: Token ***"),
+            ("GET / HTTP/1.1 200", "GET / HTTP/1.1 200"),
+        ):
+            self.assertEqual(conceal_output(line), shown)
 
     def test_long_text_takes_no_time(self) -> None:
         for piece in ("a-", "password", "key_", "://a:", "--token", "'"):

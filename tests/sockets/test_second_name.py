@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from cvec_circus.exc import SocketError
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.system.own_file import Finding
 from tests.sockets.test_unix import UnixCase
@@ -110,6 +111,49 @@ class TestSecondName(UnixCase):
             dead.bind(str(self.spare))
         self.bound()
         self.assertEqual(os.stat(self.path).st_ino, os.stat(self.spare).st_ino)
+
+    def test_one_that_another_program_serves_stays(self) -> None:
+        for is_relative in (False, True):
+            with self.subTest(is_relative=is_relative), socket.socket(socket.AF_UNIX) as alive:
+                before = os.getcwd()
+                os.chdir(self.path.parent)
+                self.addCleanup(os.chdir, before)
+                alive.bind(self.spare.name if is_relative else str(self.spare))
+                alive.listen()
+                inode = os.stat(self.spare).st_ino
+                managed = self.bound()
+                self.assertIsNone(managed.look_after())
+                self.assertEqual(os.stat(self.spare).st_ino, inode)
+                self.assertTrue(self.connects())
+                managed.close()
+                self.assertEqual(os.stat(self.spare).st_ino, inode)
+                self.spare.unlink()
+
+    def test_one_of_a_predecessor_whose_processes_go_on(self) -> None:
+        before = self.bound()
+        held = socket.socket(fileno=os.dup(before.fileno()))
+        self.addCleanup(held.close)
+        self.path.unlink()
+        self.assertNotEqual(os.stat(self.bound().file).st_ino, os.fstat(held.fileno()).st_ino)
+        self.assertEqual(os.stat(self.path).st_ino, os.stat(self.spare).st_ino)
+
+    def test_what_stands_where_it_would_be_moved_stays(self) -> None:
+        aside = Path(f"{self.path}.old")
+        managed = self.bound()
+        aside.write_text("mine")
+        with self.assertRaisesRegex(
+            SocketError, "cannot move its path to .*: the file there is no"
+        ):
+            managed.move_aside()
+        self.assertEqual(aside.read_text(), "mine")
+        aside.unlink()
+        with socket.socket(socket.AF_UNIX) as alive:
+            alive.bind(str(aside))
+            alive.listen()
+            with self.assertRaisesRegex(SocketError, "serves the socket there"):
+                managed.move_aside()
+        managed.move_aside()  # of one that nobody serves any more
+        self.assertFalse(self.path.exists())
 
     def test_a_file_that_is_no_socket_stays_at_its_place(self) -> None:
         self.spare.write_text("mine")

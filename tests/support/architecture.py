@@ -47,7 +47,7 @@ MORE: dict[str, frozenset[str]] = {
     "embedding": frozenset({"compat"}),
     "stream": frozenset({"compat.members", "compat.paths"}),
     # an option may be a signal's name; and a generation says what made it
-    "options": frozenset({"system.signals", "wire.cause"}),
+    "options": frozenset({"system.signals", "wire.cause", "wire.outcome"}),
     "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints
     "testing": frozenset({"client", "runtime"}),  # it is both sides of the wire
 }
