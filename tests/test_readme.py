@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import tempfile
 import unittest
 from pathlib import Path
+
+from cvec_circus.config.readers.document import load
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGGER = ROOT / "cvec_circus" / "demo" / "logger.py"
@@ -40,6 +43,15 @@ class TestReadme(unittest.TestCase):
         self.assertIsNotNone(shown)
         source = LOGGER.read_text(encoding="utf-8")
         self.assertEqual(shown.group(1), source[source.index("from cvec_circus") :])
+
+    def test_the_file_can_be_loaded(self) -> None:
+        (site, _) = re.findall(r"```ini\n(.*?)```", self.text, re.DOTALL)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "site.ini")
+            file.write_text(site, encoding="utf-8")
+            found = load(str(file), {"PATH": "/bin"})
+        self.assertEqual(found.warnings, [])
+        self.assertEqual([one.name for one in found.watchers], ["web", "queue", "backup"])
 
     def test_files_it_names_exist(self) -> None:
         for name in re.findall(r"`([\w/]+(?:\.rst|\.md|/))`", self.text):

@@ -32,9 +32,10 @@ class Why(Command):
 
 def _evidence(reply: Fields) -> Iterator[str]:
     deaths = reply["deaths"]
-    if reply["waits_for"]:
+    edges = [_edge(row, reply["name"]) for row in reply["waits_for"]]
+    if any(edge not in reply["sentence"] for edge in edges):
         yield "it waits for:"
-        yield from (f"    {_edge(row, reply['name'])}" for row in reply["waits_for"])
+        yield from (f"    {edge}" for edge in edges)
     if reply["rollout"]:
         under_way = reply["rollout"]
         by = f" by {under_way['actor']}" if under_way["actor"] else ""

@@ -27,6 +27,7 @@ from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, units
+from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.paths import MAKE_IT
 
 FIRST_WID = "1"
@@ -194,7 +195,7 @@ class _Machine:
                 inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
                 would_get = not options.copy_env and "PATH" not in options.env
                 if would_get and not self._why_not_run(program, inherited, folder, as_us):
-                    reason += "; copy_env = True gives it the daemon's PATH, which has it"
+                    reason += ONLY_HERE
                 elif "/" not in program:
                     reason += "; install it, or write its path"
                 else:

@@ -33,6 +33,9 @@ REPORT_SIZE = 4096
 MARGIN = 64
 """File descriptors that must be free below a lowered limit, for threads that run meanwhile."""
 
+ONLY_HERE = "; copy_env = True gives it the daemon's PATH, which has it"
+"""The end of a reason: the program is in this process' PATH, which its own would not have."""
+
 _SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_shim.py")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -335,7 +338,10 @@ def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
     if error.errno == errno.ENOENT:
         if not os.path.dirname(program):
             path = os.pathsep.join(os.get_exec_path(dict(spec.env)))
-            return f"cannot run {program}: there is no such program in {path}"
+            ours = (os.path.join(folder, program) for folder in os.get_exec_path())
+            inherits = "PATH" not in spec.env and any(os.access(one, os.X_OK) for one in ours)
+            hint = ONLY_HERE if inherits else ""
+            return f"cannot run {program}: there is no such program in {path}{hint}"
         if os.path.exists(os.path.join(spec.cwd or "", program)):
             return f"cannot run {program}: the interpreter it names does not exist"
     elif error.errno == errno.ENOEXEC:

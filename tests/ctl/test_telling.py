@@ -67,6 +67,13 @@ class TestWhy(CtlCase):
     def test_the_sentence_alone(self) -> None:
         self.assertEqual(self.ctl("why", "web").out, "web is up.\n")
 
+    def test_nothing_is_said_twice(self) -> None:
+        told = {**TOLD, "name": "job", "sentence": "job waits for its next run, at 03:00 UTC"}
+        told["waits_for"] = [{"watcher": "job", "why": "waits for its next run, at 03:00 UTC"}]
+        words = table.find("why").words(told)
+        self.assertNotIn("it waits for:", words)
+        self.assertEqual(words.count("its next run"), 1)
+
     def test_all_the_evidence(self) -> None:
         words = table.find("why").words(TOLD)
         self.assertEqual(

@@ -321,8 +321,10 @@ class TestOwnPort(DaemonCase):
 
     def test_the_answer_the_event_and_the_log_say_so(self) -> None:
         port = free_ports() * 10 + 1
-        text = f"[watcher:web]\ncmd = {PYTHON} -m http.server {port}\nmin_uptime = 0.5\n"
-        served = self.daemon(text)
+        # An interpreter that loads next to nothing: it has to end long before it counts as up.
+        serving = f"import signal, socket; it = socket.create_server(('127.0.0.1', {port})); "
+        cmd = f'{PYTHON} -I -S -c "{serving}signal.pause()"'
+        served = self.daemon(f"[watcher:web]\ncmd = {cmd}\nmin_uptime = 2\n")
         served.wire.events.next("ready")
         (old,) = served.wire.pids("web")
         said = served.ctl("reload", "web", "--waiting")
@@ -331,10 +333,9 @@ class TestOwnPort(DaemonCase):
         (new,) = served.wire.pids("web")
         self.assertNotEqual(old, new)
         self.assertTrue(served.wire.events.next("reload")["gap"])
-        cmd = f"{PYTHON} -m http.server  {port}"
-        options = {"cmd": cmd}
+        options = {"cmd": cmd.replace("-I -S", "-S -I")}
         self.assertEqual(served.order("set", name="web", options=options)["gap"], ["web"])
-        served.config.write_text(served.config.read_text().replace("http.server ", "http.server  "))
+        served.config.write_text(served.config.read_text().replace("-I -S", "-S -I"))
         self.assertNotIn("gap", served.order("reloadconfig"))  # it runs like that already
         served.order("set", name="web", options={"rollout": "recreate"})
         self.assertEqual(served.order("reload", name="web")["gap"], ["web"])

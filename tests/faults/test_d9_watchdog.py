@@ -58,10 +58,11 @@ class TestWatchdog(DaemonCase):
         daemon.ended()
 
     def test_d9_a_daemon_that_is_stopped_does_not_hang(self) -> None:
-        daemon = self.daemon(SLEEP, wrapper=hurried({"daemon.watchdog.LOOK": 0.05}))
+        look = 1.0  # a turn that imports may take half a second where the machine is busy
+        daemon = self.daemon(SLEEP, wrapper=hurried({"daemon.watchdog.LOOK": look}))
         daemon.signal(signal.SIGSTOP)
         with self.assertRaises(exc.CallError):
-            daemon.wire.client.exchange({"command": "ping", "id": "1"}, 0.5)
+            daemon.wire.client.exchange({"command": "ping", "id": "1"}, 3.5 * look)
         daemon.signal(signal.SIGCONT)
         daemon.signal(signal.SIGTERM)
         self.assertNotIn(FIRST, "\n".join(daemon.ended()))

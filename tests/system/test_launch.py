@@ -137,6 +137,14 @@ class FailureTest(LaunchTestCase):
             "cannot run no-such-program: there is no such program in /bin:/opt/nowhere",
         )
 
+    def test_a_program_that_only_our_path_has(self):
+        self.write("here", "#!/bin/sh\n")
+        hint = "; copy_env = True gives it the daemon's PATH, which has it"
+        with mock.patch.dict(os.environ, {"PATH": self.folder}):
+            self.assertTrue(str(self.failure(["here"], env={})).endswith(hint))
+            for words, env in ((["no-such"], {}), (["here"], {"PATH": "/bin"})):
+                self.assertNotIn("copy_env", str(self.failure(words, env=env)))
+
     def test_no_such_directory(self):
         error = self.failure(["/bin/true"], cwd="/no/such/folder")
         self.assertEqual(
