@@ -11,6 +11,9 @@ from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
 
+PARTIAL = ("command:kill", "max_age")
+"""The causes of rollouts that replace some of the processes."""
+
 
 class WatchfulWorld(FakeWorld):
     """A fake world with opinions. Owned by the test's thread.
@@ -19,7 +22,8 @@ class WatchfulWorld(FakeWorld):
     make sense.
 
     Attributes:
-        resized: The watchers whose number of processes a test has changed.
+        resized: The watchers that may have had more processes than now: a test has changed the
+            number, or a rollout of some has failed.
         rehooked: Those whose hooks it has changed.
         is_serial: Whether a watcher's hooks answer in the order in which they were asked.
         unanswered: How many questions to each hook are open.
@@ -174,6 +178,8 @@ class WatchfulWorld(FakeWorld):
         for pid in payload["kept"]:
             kept = pid in self.alive and pid not in self.asked
             assert kept or self.alive[pid].stale, f"{watcher!r}: {pid} is not kept"
+        if cause in PARTIAL:  # other new processes stay beside the kept ones: some are too many
+            self.resized.add(watcher)
 
     def _check_reap(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
         pid = payload["process_pid"]
