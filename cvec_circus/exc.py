@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+T = TypeVar("T", bound=OSError)
 
 ERROR = "error: "
 """The beginning of each line in which a program of ours says what it could not do."""
@@ -42,6 +47,21 @@ class ConflictError(CircusError):
 
 class CallError(CircusError):
     """A call to the daemon without a usable reply; its text is "Timed out." after a time-out."""
+
+
+def kind_of(kind: type[T], number: int | None) -> type[T]:
+    """Return the class of an OSError that is also what Python makes of its number.
+
+    It bears the name of the first one.
+    """
+    builtin = OSError if number is None else type(OSError(number, ""))
+    return kind if issubclass(kind, builtin) else _both(kind, builtin)
+
+
+@lru_cache(maxsize=64)
+def _both(kind: type[T], builtin: type[OSError]) -> type[T]:
+    about = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind, builtin), about)
 
 
 class ForkedError(CallError):
@@ -98,8 +118,22 @@ class UnreadableError(ConfigError, OSError):
 class SocketError(CircusError, OSError):
     """A listening socket or an endpoint that cannot be opened.
 
-    Programs written for Circus catch the OSError.
+    Programs written for Circus catch the OSError, or what that is by its number, such as
+    PermissionError.
     """
+
+    def __new__(cls, reason: str, number: int | None = None) -> SocketError:
+        """Make one whose text is a sentence, with the error number of the system, if any."""
+        error = super().__new__(kind_of(cls, number), reason)
+        if number is not None:
+            error.errno, error.strerror = number, os.strerror(number)
+        return error
+
+    def __init__(self, reason: str, number: int | None = None) -> None:
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class OutputError(CircusError):

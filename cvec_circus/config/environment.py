@@ -170,9 +170,9 @@ def with_named_env(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
     A name is in upper case; what is not set in the program's own environment is empty.
     """
-    env = options.get("env")
+    env = options.get("env") if isinstance(options, Mapping) else None
     if not isinstance(env, Mapping):
-        return options
+        return options  # what is no mapping is refused where they all are read
     named = {
         name: _UPPER.sub(lambda found: os.environ.get(found[1], ""), value).strip()
         if isinstance(value, str)

@@ -185,7 +185,8 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
 
             port = int(address.rpartition(":")[2])
             reason += f"; {listener_of(port)} listens there; set {what}"
-        raise SocketError(f"{what} {endpoint}: cannot listen: {reason}") from None
+        text = f"{what} {endpoint}: cannot listen: {reason}"
+        raise SocketError(text, error.errno) from None
 
 
 def _why_not(endpoint: str) -> str:

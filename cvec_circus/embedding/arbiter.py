@@ -12,6 +12,7 @@ from typing import Any
 from cvec_circus import exc, logger
 from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import overridden, require_plain, warn_of_idle_tornado
+from cvec_circus.compat.signatures import ARBITER_FURTHER
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
 from cvec_circus.embedding.resources import (
@@ -37,14 +38,6 @@ LONGEST_STOP = 86_400.0
 Started = Callable[[Promise], object]
 
 
-FURTHER = (
-    "statsd stats_endpoint statsd_close_outputs multicast_endpoint plugins sockets warmup_delay"
-    " httpd httpd_host httpd_port httpd_close_outputs debug debug_gc ssh_server proc_name pidfile"
-    " loglevel logoutput loggerconfig fqdn_prefix umask endpoint_owner"
-)
-"""What Circus' arbiter takes by position after its loop."""
-
-
 class Arbiter(Watchers):
     """All watchers, sockets and plugins of a program. Safe from any thread.
 
@@ -68,7 +61,7 @@ class Arbiter(Watchers):
         prereload_fn: Called with this object before all watchers are reloaded; None for none.
     """
 
-    @in_order(FURTHER)
+    @in_order(ARBITER_FURTHER)
     def __init__(
         self,
         watchers: Iterable[Described] = (),

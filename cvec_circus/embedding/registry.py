@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 
 from cvec_circus import exc
 from cvec_circus.base.overrides import warn_of_overrides
+from cvec_circus.compat.signatures import ARBITER_CALLS
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.config.readers.mapping import from_mappings
@@ -32,14 +33,6 @@ Described = Union[Mapping[str, Any], Watcher]
 Choose = Callable[..., Iterable[Watcher]]
 Sockets = Iterable[Union[Mapping[str, Any], CircusSocket]]
 
-NEVER_CALLED = frozenset(
-    "initialize start_watcher start_watchers _start_watchers stop_watchers _stop_watchers"
-    " manage_watchers reap_processes start_io_loop stop_controller_and_close_sockets"
-    " _emergency_stop _stop _restart reload restart reload_from_config add_watcher rm_watcher"
-    " get_watcher iter_watchers statuses".split()
-)
-"""What Circus' commands and its loop call of an arbiter, and nothing here does."""
-
 
 class Watchers(PublishedArbiter):
     """The watchers of an arbiter, by name. Safe from any thread.
@@ -50,7 +43,7 @@ class Watchers(PublishedArbiter):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        warn_of_overrides(cls, NEVER_CALLED, "commands and signals reach the supervisor directly")
+        warn_of_overrides(cls, ARBITER_CALLS, "commands and signals reach the supervisor directly")
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import require_plain, warn_of_overrides
 from cvec_circus.compat import gone
+from cvec_circus.compat.signatures import WATCHER_CALLS, WATCHER_FURTHER
 from cvec_circus.compat.values import get_working_dir
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.core import watcher as core
@@ -23,25 +24,6 @@ from cvec_circus.wire.topics import fold
 OWN_LOOP = "loop: an arbiter runs a loop of its own, on the thread that starts it"
 
 Fields = dict[str, Any]
-
-NEVER_CALLED = frozenset(
-    "initialize start _start stop _stop restart _restart reload _reload spawn_process"
-    " spawn_processes manage_processes reap_process reap_processes reap_and_manage_processes"
-    " remove_expired_processes kill_process kill_processes send_signal send_signal_process"
-    " send_signal_child send_signal_children call_hook notify_event set_numprocesses incr decr"
-    " set_opt do_action info process_info options status".split()
-)
-"""What Circus itself calls of a watcher, and nothing here does."""
-
-
-FURTHER = (
-    "shell shell_args uid max_retry gid send_hup stop_signal stop_children env graceful_timeout"
-    " prereload_fn rlimits executable stdout_stream stderr_stream priority loop singleton"
-    " use_sockets copy_env copy_path max_age max_age_variance hooks respawn autostart on_demand"
-    " virtualenv stdin_socket close_child_stdin close_child_stdout close_child_stderr"
-    " virtualenv_py_ver"
-)
-"""What Circus' watcher takes by position after its working directory."""
 
 
 class Watcher:
@@ -61,9 +43,11 @@ class Watcher:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        warn_of_overrides(cls, NEVER_CALLED, "the supervisor runs processes; use hooks or a plugin")
+        warn_of_overrides(
+            cls, WATCHER_CALLS, "the supervisor runs processes; use hooks or a plugin"
+        )
 
-    @in_order(FURTHER)
+    @in_order(WATCHER_FURTHER)
     def __init__(
         self,
         name: str,
@@ -338,11 +322,20 @@ class Watcher:
 
     def incr(self, nb: int = 1) -> Promise:
         """Add processes. The result is their number, which a singleton does not change."""
+        if self._is_at_rest:
+            return self._count(0 if self.singleton else nb)
         return self._order("incr", "numprocesses", nb=nb, waiting=True)
 
     def decr(self, nb: int = 1) -> Promise:
         """Remove processes. The result is that of `incr`."""
+        if self._is_at_rest:
+            return self._count(-nb)
         return self._order("decr", "numprocesses", nb=nb, waiting=True)
+
+    def _count(self, more: int) -> Promise:
+        number = max(0, int(self._described()["numprocesses"]) + more)
+        self.set_numprocesses(number)
+        return Promise.kept(number)
 
     def set_numprocesses(self, np: int) -> Promise:
         """Set the number of processes."""

@@ -91,7 +91,8 @@ class WatchDog(CircusPlugin):
             self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
-            raise SocketError(f"cannot listen on {host}:{port}: {error}") from None
+            text = f"cannot listen on {host}:{port}: {error}"
+            raise SocketError(text, error.errno) from None
         host, port = self._socket.getsockname()[:2]
         logger.info("Listening on %s:%d for signs of life", host, port)
         self.loop.add_reader(self._socket, self.read)

@@ -385,12 +385,13 @@ class CircusSocket(Noted, socket.socket):
             raise self._error(f"cannot resolve {self.host}", error) from error
 
     def _error(self, what: str, error: Exception) -> exc.SocketError:
-        reason = str(error)
+        reason, number = str(error), None
         if isinstance(error, OSError) and error.errno is not None:
+            number = error.errno
             # For a name that does not resolve, strerror is the resolver's own words.
             reason = error.strerror or os.strerror(error.errno)
             if error.errno == errno.EADDRINUSE and self.port:
                 from cvec_circus.sockets.holders import listener_of
 
                 reason += f"; {listener_of(self.port)} listens there"
-        return exc.SocketError(f"socket {self.name}: {what}: {reason}")
+        return exc.SocketError(f"socket {self.name}: {what}: {reason}", number)

@@ -301,11 +301,10 @@ class WatchedFileStream(Members, FollowingFileStream):
 
 def _temporary() -> str:
     """Make a new file, and return its name."""
-    import tempfile  # only programs that name none need it
-
+    tempfile = importlib.import_module("tempfile")  # only programs that name none need it
     fd, name = tempfile.mkstemp()
     os.close(fd)
-    return name
+    return str(name)
 
 
 def without_size(options: dict[str, Any]) -> dict[str, Any]:

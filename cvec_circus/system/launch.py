@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cvec_circus.exc import kind_of
 from cvec_circus.system.signals import ENDING
 
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ class LaunchError(OSError):
     """A child that could not be started. Immutable.
 
     Its text is a sentence without the number, which is in `errno`: after EAGAIN, ENOMEM, EMFILE and
-    ENFILE another attempt may succeed.
+    ENFILE another attempt may succeed. By its number it may be a FileNotFoundError, for one.
     """
+
+    def __new__(cls, number: int | None, text: str) -> LaunchError:
+        return super().__new__(kind_of(cls, number), number, text)
 
     def __str__(self) -> str:
         return str(self.strerror)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import unittest
 from unittest import mock
 
 import psutil
 
-from cvec_circus.exc import MessageError
+from cvec_circus.exc import MessageError, SocketError
 from cvec_circus.process import Process
+from cvec_circus.sockets import CircusSocket
 from cvec_circus.util import get_info
 from tests.embedding.arbiter_case import ArbiterCase
 from tests.support.eventually import eventually
@@ -36,6 +38,20 @@ class TestErrors(ArbiterCase):
                 self.assertEqual(caught.exception.pid, NOBODY)
                 with self.assertRaisesRegex(kind, f"there is no process {NOBODY}"):
                     get_info(NOBODY)
+
+    def test_a_start(self) -> None:
+        for argv, kind in (("/no/such/program", FileNotFoundError), ("/etc", PermissionError)):
+            with self.assertRaises(kind) as caught:
+                Process("w", argv)
+            self.assertIn(f"cannot run {argv}: ", str(caught.exception))
+
+    def test_an_address_that_is_taken(self) -> None:
+        with CircusSocket("a", host="127.0.0.1", port=0) as first:
+            first.bind_and_listen()
+            with self.assertRaises(SocketError) as caught:
+                CircusSocket("b", host="127.0.0.1", port=first.port).bind_and_listen()
+        self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
+        self.assertIn("socket b: cannot listen on", str(caught.exception))
 
     def test_of_a_watcher(self) -> None:
         arbiter = self.started({"name": "a", "cmd": "sleep 1000", "respawn": False})

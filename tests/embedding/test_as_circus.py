@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
@@ -94,6 +95,17 @@ class TestOptions(ArbiterCase):
         with self.assertRaises(OSError) as caught:
             Arbiter([], f"ipc://{absent}/control", f"ipc://{absent}/events").start()
         self.assertIsInstance(caught.exception, exc.SocketError)
+        self.assertIsInstance(caught.exception, FileNotFoundError)
+        self.assertEqual(caught.exception.errno, errno.ENOENT)
+        self.assertIn(f"ipc://{absent}/", str(caught.exception))
+
+    def test_nameless_watchers_of_one_program(self) -> None:
+        arbiter = get_arbiter([{"cmd": "sleep 1"}, {"cmd": "/bin/sleep 2"}, {"cmd": "x"}])
+        self.assertEqual([one.name for one in arbiter.watchers], ["sleep", "sleep-2", "x"])
+
+    def test_one_mapping_in_place_of_a_list(self) -> None:
+        with self.assertRaisesRegex(exc.ConfigError, "this is not a mapping of names to values"):
+            get_arbiter({"cmd": "sleep 1"})
 
     def test_what_no_option_is_named_so_is_refused(self) -> None:
         with self.assertRaisesRegex(exc.ConfigError, "unknown"):
@@ -167,6 +179,9 @@ class TestAtRest(unittest.TestCase):
         self.assertEqual(watcher.stop_signal, 2)
         watcher.set_numprocesses(4)
         self.assertEqual(watcher.numprocesses, 4)
+        self.assertEqual((watcher.incr(2).result(), watcher.decr().result()), (6, 5))
+        self.assertEqual(watcher.decr(9).result(), 0)
+        self.assertEqual(Watcher("w", "sleep 1", singleton=True).incr().result(), 1)
         for key, value in (("graceful_timeout", "x"), ("nope", 1)):
             with self.assertRaisesRegex(ValueError, key):
                 watcher.set_opt(key, value)

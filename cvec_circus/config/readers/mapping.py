@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, count
 from typing import Any
 
 from cvec_circus.config.build import Build
@@ -38,7 +39,8 @@ def from_mappings(
     process starts.
 
     Args:
-        watchers: Options with `cmd` and, mostly, `name`. A nameless one is called like its program.
+        watchers: Options with `cmd` and, mostly, `name`. A nameless one is called like its program,
+            with a number where that is taken.
             Keys that are no options stay freeform options.
         plugins: Options with `use` and, mostly, `name`, which its watcher has as it is: only the
             plugins of a file get a prefix. Everything but these two reaches the plugin's
@@ -55,8 +57,10 @@ def from_mappings(
     sections = [_section(CIRCUS, "", given)]
     for options in _usable(SOCKET, sockets, findings):
         sections.append(_section(SOCKET, str(options.pop("name", None) or ""), options))
-    for options in _usable(WATCHER, watchers, findings):
-        name = str(options.pop("name", None) or _program(options.get("cmd")))
+    described = list(_usable(WATCHER, watchers, findings))
+    names = {str(options["name"]).lower() for options in described if options.get("name")}
+    for options in described:
+        name = str(options.pop("name", None) or _free(_program(options.get("cmd")), names))
         limits = options.pop("rlimits", None) or {}
         if _is_mapping(limits, f"{WATCHER}:{name}", "rlimits", findings):
             options.update({f"{LIMIT}{key}": value for key, value in limits.items()})
@@ -90,6 +94,16 @@ def _is_mapping(options: Any, header: str, key: str, findings: Findings) -> bool
         return True
     findings.at(None, "this is not a mapping of names to values", header, key, is_problem=True)
     return False
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return a name that no watcher has yet, and note that one has it."""
+    if not name:
+        return name
+    numbered = (f"{name}-{number}" for number in count(2))
+    free = next(one for one in chain((name,), numbered) if one.lower() not in taken)
+    taken.add(free.lower())
+    return free
 
 
 def _program(command: Any) -> str:
