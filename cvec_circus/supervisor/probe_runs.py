@@ -108,7 +108,7 @@ class AddressRuns(Runs):
 
     def refresh(self) -> None:
         """See `Runs`. The prober says nothing of a success like the one before it."""
-        last = self._probe and self._probe.result
+        last = None if self._probe is None else self._probe.result
         if last is not None and not last.is_void:
             self._record.took = last.took
 
