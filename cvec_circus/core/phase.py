@@ -57,9 +57,10 @@ def _of_running(watcher: Any) -> str:
 
 
 def _backs_off(watcher: Any, wid: int) -> bool:
-    """Tell whether a slot whose processes have died too early has none that is proved."""
+    """Tell whether a slot whose processes have died too early has none that is proved: what a dead
+    one has left behind may be there."""
     process = watcher.places.slots.get(wid)
-    return process is not None and not process.proved
+    return process is not None and not (process.proved and process.has_leader)
 
 
 def _still_serves(watcher: Any) -> bool:

@@ -16,7 +16,8 @@ class Record:
         holds: None while it is not known yet.
         answer: What the last run has said, in a line; "" before that.
         failure: Why it does not hold, "" if it does or has not run.
-        took: Seconds of the last run; None for what comes by itself.
+        took: Seconds of the last run; None for what comes by itself, and after a run that says
+            nothing about the process.
         since: The instant from which on it holds, or does not.
         failures: How many runs in a row have failed.
         began: The instant at which it was made.
@@ -40,7 +41,7 @@ class Record:
 
     def take(self, result: Result, threshold: int, now: float) -> None:
         """Take what a run has come to; a failure counts when it is the `threshold`th in a row."""
-        self.answer, self.took = result.answer, result.took
+        self.answer, self.took = result.answer, None if result.is_void else result.took
         if result.is_void:
             return
         self.failure = result.failure

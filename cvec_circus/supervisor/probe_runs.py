@@ -108,8 +108,9 @@ class AddressRuns(Runs):
 
     def refresh(self) -> None:
         """See `Runs`. The prober says nothing of a success like the one before it."""
-        if self._probe is not None and self._probe.result is not None:
-            self._record.took = self._probe.result.took
+        last = None if self._probe is None else self._probe.result
+        if last is not None and not last.is_void:
+            self._record.took = last.took
 
     def end(self) -> None:
         """See `Runs`."""

@@ -39,6 +39,14 @@ class TestBeingStopped(WhyCase):
         told = (death["cause"], death["why"])
         self.assertEqual(told, ("live", "live check a failed: exit code 1"))
 
+    def test_what_it_left_behind_counts_with_it(self) -> None:
+        self.world.stop_delay, self.world.leftovers = 0.0, 3.0
+        watcher = self.up(live={"a": "exec:true"}, min_uptime=1)
+        self.world.probed(100, "live check a failed: exit code 1", is_live=True)
+        self.world.advance(1)
+        left = "slot 1 waits for what process 100 left behind, which is killed in 4.0 s"
+        self.assert_why(watcher, f"web is in backoff: {left}")
+
     def test_one_that_was_killed(self) -> None:
         self.world.stop_delay = 20.0
         watcher = self.up(graceful_timeout=30)

@@ -33,7 +33,7 @@ class RecordTest(unittest.TestCase):
             record.take(result, 3, 101.0)
             self.assertEqual(record.failures, failures)
         self.assertIs(record.holds, True)
-        self.assertEqual(record.answer, "cannot probe: no file left")
+        self.assertEqual((record.answer, record.took), ("cannot probe: no file left", None))
 
     def test_what_people_see(self) -> None:
         record = self.record()
