@@ -22,6 +22,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     "add": {
         "started": "With `start` and `waiting`: the pids of its processes.",
         "kept": "With `start` and `waiting`: pids of processes that were there.",
+        "warnings": "If there are any: a line about properties that were ignored.",
     },
     "decr": SIZED,
     "doctor": {

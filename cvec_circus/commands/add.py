@@ -44,8 +44,12 @@ class Add(Command):
         watcher = call.target.new_watcher(props["name"], options)
         cause = call.cause
         call.target.give(orders.Add(watcher, cause))
-        return call.give(orders.Start([watcher], cause), _started) if props["start"] else {}
+        more = {"warnings": props["warnings"]} if "warnings" in props else {}
 
+        def started(outcome: Outcome) -> Fields:
+            return {"started": outcome.started, "kept": outcome.kept, **more}
 
-def _started(outcome: Outcome) -> Fields:
-    return {"started": outcome.started, "kept": outcome.kept}
+        if not props["start"]:
+            return more
+        reply = call.give(orders.Start([watcher], cause), started)
+        return None if reply is None else {**reply, **more}

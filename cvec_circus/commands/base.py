@@ -270,7 +270,8 @@ class Command(MessageMaker):
         """Check the properties of a message against the schema.
 
         Returns:
-            Every property of the schema with its typed value or its default.
+            Every property of the schema with its typed value or its default; with `warnings`, a
+            list, if there are unknown ones that are ignored.
 
         Raises:
             MessageError: A property is missing, unknown or wrong; the text names it.
@@ -292,6 +293,7 @@ class Command(MessageMaker):
         if unknown:
             text = f"ignored unknown properties: {', '.join(unknown[:MOST_NAMED])}"
             cvec_circus.logger.warning("%s %s: %s", self.name, props["name"], text)
+            typed["warnings"] = [text]
         return typed
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
@@ -381,6 +383,7 @@ class Command(MessageMaker):
         yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
         yield from map(GAP.format, reply.get("gap", ()))
         yield from map(HUNG_UP.format, reply.get("hup", ()))
+        yield from map("warning: {}".format, reply.get("warnings", ()))
 
 
 def is_name(text: str, found: Watchers) -> bool:

@@ -87,11 +87,6 @@ class ReloadConfig(Command):
         """Say ok; of a dry run, which Circus has not, show the plan."""
         return self.words(reply) if reply.get("dry_run") else "ok"
 
-    def remarks(self, reply: Fields) -> Iterator[str]:
-        """Say also what is odd in the file."""
-        yield from (f"warning: {line}" for line in reply.get("warnings", ()))
-        yield from super().remarks(reply)
-
 
 def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
     for step in steps:

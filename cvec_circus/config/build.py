@@ -22,6 +22,7 @@ from cvec_circus.config.configuration import (
 from cvec_circus.config.environment import Environments
 from cvec_circus.config.section import (
     CIRCUS,
+    DEFAULT,
     ENV,
     PLUGIN,
     SOCKET,
@@ -168,9 +169,11 @@ class Build:
             self.findings.warn(section, "", "unknown section, ignored")
             return
         self._misspelt[section.header] = near
-        if not colon and near not in (CIRCUS, ENV):
+        if near == DEFAULT.lower():
+            near = DEFAULT
+        if not colon and near not in (CIRCUS, ENV, DEFAULT):
             name = "NAME"
-        meant = f"{near}:{name.strip()}" if name and near != CIRCUS else near
+        meant = f"{near}:{name.strip()}" if name and near not in (CIRCUS, DEFAULT) else near
         self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
 
     def _refuse(self, section: Section, error: OptionError) -> None:

@@ -13,6 +13,9 @@ from cvec_circus.options.secrets import Variables, parts_of
 CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", "env"
 """The kinds of sections."""
 
+DEFAULT = "DEFAULT"
+"""The section whose keys every other one gets."""
+
 PLUGIN_PREFIX = "plugin:"
 """How the name of a plugin's watcher begins."""
 
@@ -226,4 +229,5 @@ def printable(text: str) -> str:
 def kind_meant(header: str) -> str:
     """Return the kind of section that a header is probably a misspelling of, "" for none."""
     kind = header.partition(":")[0].strip()
-    return nearest_to(kind[:LONGEST_WORD], frozenset((CIRCUS, WATCHER, PLUGIN, SOCKET, ENV)))
+    kinds = frozenset((CIRCUS, WATCHER, PLUGIN, SOCKET, ENV, DEFAULT.lower()))
+    return nearest_to(kind[:LONGEST_WORD], kinds)

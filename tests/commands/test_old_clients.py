@@ -70,6 +70,8 @@ class TestOldClients(unittest.TestCase):
             typed = add.validate({"name": "w", "cmd": "s", "start": True, "option": {}, **extra})
         self.assertEqual((typed["name"], typed["start"], typed["options"]), ("w", True, {}))
         [said] = logs.output
+        self.assertEqual(typed["warnings"], [said.partition("add w: ")[2]])
+        self.assertEqual(list(add.remarks(typed)), [f"warning: {typed['warnings'][0]}"])
         self.assertIn("add w: ignored unknown properties: 'option'; did you mean options?", said)
         self.assertNotIn("x5", said)
 

@@ -82,6 +82,7 @@ class TestAnswers(EmbeddedCase):
         self.ask("signal", name="one", signum="CONT")
         self.ask("set", name="port", options={"cmd": "sleep 1001"}, waiting=True)
         self.ask("add", name="new", cmd="sleep 1000", start=True, waiting=True)
+        self.ask("add", name="newer", cmd="sleep 1000", optoins={})
         self.ask("rm", name="new", waiting=True)
         file = self.folder / "new.ini"
         own = "".join(f"{key} = {value}\n" for key, value in self.port.items())

@@ -19,6 +19,7 @@ from cvec_circus.config.readers.files import UnreadableError, identity, text_of
 from cvec_circus.config.readers.ini import parse
 from cvec_circus.config.section import (
     CIRCUS,
+    DEFAULT,
     ENV,
     PLUGIN,
     SOCKET,
@@ -30,8 +31,6 @@ from cvec_circus.config.section import (
     kind_meant,
 )
 from cvec_circus.options.expand import env_values, expand
-
-DEFAULT = "DEFAULT"
 
 FORMATS = {".toml": "toml"}
 """The module here that reads files whose names end so; every other one is an INI file. Its `parse`

@@ -26,6 +26,10 @@ MOST_COMPLAINTS = 20
 """How many lines of one file are reported; a picture would fill the screen."""
 
 _NOTE = re.compile(r"\s[;#]")
+_LIKE_A_HEADER = re.compile(
+    r"\(?\s*((?:watcher|plugin|socket|env)\s*:[^=]*?)\s*[])]", re.IGNORECASE
+)
+"""A header without its bracket. Read as a key, it would take away a watcher."""
 
 
 def parse(text: str, path: str, findings: Findings) -> list[Entry]:
@@ -50,6 +54,8 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
             text = f"not an INI file: line {number} is outside any [section]"
             complaints.append((number, text))
             section = ""  # one complaint stands for all lines up to the next header
+        elif section and (found := _LIKE_A_HEADER.fullmatch(first)):
+            complaints.append((number, f"this is not a section header; write [{found[1]}]"))
         elif section:
             key, separator, value, note = _split(first)
             if not key or not separator:
