@@ -75,6 +75,8 @@ class ReloadConfig(Command):
 
     def concealed(self, reply: Fields) -> Fields:
         """Hide values before they are cut short: half an address shows its password."""
+        if "plan" not in reply:  # Circus' daemon has none
+            return reply
         plan = dict(reply["plan"])
         for kind in ("watchers", "plugins", "sockets"):
             steps = plan.get(kind, ())

@@ -156,7 +156,7 @@ class TestPlan(unittest.TestCase):
                 {"name": "web", "cmd": "walk", "priority": 1, "graceful_timeout": 5},
                 {"name": "new", "cmd": "run"},
             ],
-            [{"name": "p", "use": "a.B"}],
+            [{"name": "plugin:p", "use": "a.B"}],
             circus={"warmup_delay": 3, "umask": "022"},
         )
         before = configuration().circus
@@ -210,7 +210,7 @@ class TestPlan(unittest.TestCase):
     def test_of_a_plugin(self) -> None:
         def plan(before: dict[str, Any], after: dict[str, Any], where: str = UP) -> list[Any]:
             one, two = (
-                from_mappings(plugins=[{"name": "p", "use": "m.C", **options}])
+                from_mappings(plugins=[{"name": "plugin:p", "use": "m.C", **options}])
                 for options in (before, after)
             )
             present = Present(one.circus, [], one.plugins, {"plugin:p": where})

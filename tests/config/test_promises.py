@@ -75,7 +75,7 @@ class TestNames(ConfigTestCase):
             "[circus]\npidfile = /$(circus.env.FOO)\n[socket:s]\nport = ((circus.env.N))\n"
             "[plugin:p]\nuse = a.$(circus.env.FOO)\nx = $(circus.env.N)\n"
             "max_retry = $(circus.env.N)\n"
-            f"{WEB}stdout_stream.filename = /((circus.env.foo))\nx.y = $(circus.env.FOO)\n"
+            f"{WEB}stdout_stream.filename = /((circus.env.foo)).log\nx.y = $(circus.env.FOO)\n"
         )
         self.assertEqual(configuration.circus["pidfile"], "/foo")
         self.assertEqual(configuration.sockets[0].options["port"], 3)
@@ -83,7 +83,7 @@ class TestNames(ConfigTestCase):
         self.assertEqual((plugin.use, plugin.config["x"]), ("a.foo", "3"))
         self.assertEqual(plugin.options["max_retry"], 3)
         options = configuration.watchers[0].options
-        self.assertEqual(options["stdout_stream"]["filename"], "/foo")
+        self.assertEqual(options["stdout_stream"]["filename"], "/foo.log")
         self.assertEqual(options["x.y"], "foo")
 
     def test_other_names_wait_for_the_process(self) -> None:

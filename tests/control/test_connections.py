@@ -39,9 +39,10 @@ class ConnectionsCase(ControlCase):
         self.addCleanup(client.close)
         return client
 
-    def flood(self, client: RawClient, data: bytes) -> None:
-        """Send on a thread of its own what the server takes."""
-        thread = threading.Thread(target=client.send_until_full, args=(data,))
+    def flood(self, client: RawClient, data: bytes, whole: bool = False) -> None:
+        """Send what the server takes on a thread of its own; all of it, if that is said."""
+        send = client.send if whole else client.send_until_full
+        thread = threading.Thread(target=send, args=(data,))
         thread.start()
         self.addCleanup(thread.join)
 
@@ -64,7 +65,7 @@ class TestMessages(ConnectionsCase):
         frame = zmtp.message(b"x" * (DROP_FRAME - MAX_FRAME))
         peers = [self.raw() for _ in range(10)]
         for peer in peers:
-            self.flood(peer, frame)
+            self.flood(peer, frame, whole=True)
         self.assert_prompt(client)
         for peer in peers:
             self.assertIn("more than 1 MiB", json.loads(peer.receive()[-1])["reason"])
