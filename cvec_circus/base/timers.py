@@ -21,6 +21,8 @@ class Agenda(Generic[Item]):
     nearly every deadline of a supervisor comes to, costs next to nothing.
     """
 
+    __slots__ = ("_due_at", "_heap", "_serial")
+
     def __init__(self) -> None:
         self._due_at: dict[Item, float] = {}
         self._heap: list[tuple[float, int, Item]] = []
@@ -64,6 +66,7 @@ class Agenda(Generic[Item]):
             if self._due_at.get(item) == due_at:
                 return due_at
             heapq.heappop(self._heap)
+        self._due_at.clear()  # an emptied dict keeps its size, and there may be ten thousand
         return None
 
     def pop_due(self, now: float) -> list[Item]:
@@ -122,6 +125,8 @@ class Timer:
 
 class TimerQueue(Agenda[Timer]):
     """The calls to come, soonest first. Owned by the thread that makes them."""
+
+    __slots__ = ()
 
     def call_at(self, when: float, fn: Callable[..., object], *args: Any) -> Timer:
         """Call a function at a monotonic instant, in seconds; equal instants run as they came.

@@ -26,7 +26,6 @@ from cvec_circus.compat.command import MessageMaker
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.wire.orders import Configure
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
@@ -210,10 +209,6 @@ class Call(NamedTuple):
         wait = self.answer.wait(shape, waiting == PROVED) if waiting else None
         self.target.give(order, wait)
         return None if wait else {}
-
-    def as_one(self, each: Sequence[Order]) -> Order:
-        """Make one order of orders to one watcher each."""
-        return each[0] if len(each) == 1 else Configure(each, (), self.cause)
 
 
 class Command(MessageMaker):

@@ -16,7 +16,7 @@ from cvec_circus.commands.base import (
 from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.commands.render import by_name
 from cvec_circus.options.kinds import to_integer
-from cvec_circus.wire.orders import Resize
+from cvec_circus.wire.orders import Resize, together
 
 _NUMBER = Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more, of each.")
 _SINGLETON = "a singleton: the number of processes stays as it is"
@@ -52,7 +52,7 @@ class Incr(Command):
 
         cause = call.cause
         orders = [Resize(one, max(0, sizes[one.name] + by), cause) for one in each]
-        given = call.give(call.as_one(orders), shape)
+        given = call.give(together(orders, cause), shape)
         return None if given is None else {**given, **kept}
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

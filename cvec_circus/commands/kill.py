@@ -46,7 +46,7 @@ class Kill(Command):
             raise MessageError("message invalid: surge: not with signum or graceful_timeout")
         watchers = call.each() if pid is None else [call.one()]
         each = [orders.Kill(one, found(one, pid), cause, *how) for one in watchers]
-        return call.give(call.as_one(each))
+        return call.give(orders.together(each, call.cause))
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         return self.typed({**names_and_numbers(args, "pid"), **switches})

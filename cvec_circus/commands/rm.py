@@ -5,7 +5,7 @@ from __future__ import annotations
 from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields, Property
 from cvec_circus.commands.target import strays
 from cvec_circus.options.kinds import to_boolean
-from cvec_circus.wire.orders import Remove
+from cvec_circus.wire.orders import Remove, together
 
 _NOSTOP = "Leave the processes running, unsupervised."
 
@@ -23,4 +23,5 @@ class Rm(Command):
 
     def execute(self, call: Call) -> Fields | None:
         cause, nostop = call.cause, call.props["nostop"]
-        return call.give(call.as_one([Remove(one, cause, nostop) for one in call.each()]), strays)
+        each = [Remove(one, cause, nostop) for one in call.each()]
+        return call.give(together(each, cause), strays)

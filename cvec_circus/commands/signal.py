@@ -49,7 +49,7 @@ class Signal(Command):
         watchers = call.each() if pid is None else [call.one()]
         # No wait: a signal that is sent has no end to wait for.
         each = [orders.Signal(one, found(one, pid), *how) for one in watchers]
-        call.target.give(call.as_one(each))
+        call.target.give(orders.together(each, call.cause))
         return {}
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

@@ -250,8 +250,7 @@ class Places:
         """Move a process from the running ones to the ending ones."""
         process.enter(state)
         process.unkillable = False
-        self.due(process, Purpose.EXPIRE, None)
-        self.due(process, Purpose.READY_BY, None)
+        self.agenda.drop([(process, Purpose.EXPIRE), (process, Purpose.READY_BY)])
         for row in (self.fresh, self.stale, self.trials, self.unproved):
             row.pop(process, None)
         self.ending[process] = None

@@ -92,6 +92,9 @@ class Sent(NamedTuple):
     at: float = 0.0
 
 
+NEVER_SIGNALLED = Sent()
+
+
 class ManagedProcess:
     """One slot: a `wid`, and a pid while something runs in it. Owned by the supervisor thread."""
 
@@ -121,17 +124,15 @@ class ManagedProcess:
     __slots__ = tuple(__annotations__)
 
     def __init__(self, name: str, wid: int, spawn_cause: Cause) -> None:
-        self.name, self.wid, self.spawn_cause = name, wid, spawn_cause
-        self.state = ProcessState.PENDING
+        self.name, self.wid = name, wid
+        self.spawn_cause, self.cause, self.signalled = spawn_cause, NONE, NEVER_SIGNALLED
+        self.state, self.exit_code = ProcessState.PENDING, None
         self.pid = self.generation = 0
-        self.signalled = Sent()
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
         self.checked = self.has_watchdog = self.proved = False
         self.unready = self.refusal = ""
-        self.cause = NONE
         self.spawned_at = self.started = self.well_for = 0.0
-        self.exit_code = None
 
     def __repr__(self) -> str:
         return f"<{self.name}:{self.wid} {self.state.value} pid={self.pid}>"

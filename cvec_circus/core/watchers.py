@@ -196,7 +196,7 @@ class Watchers:
     def _take_parts_down(self, watcher: Watcher) -> None:
         """Take down what is part of a watcher that was stopped or restarted by an order, or has
         given up; they stay wanted up, and wait for it."""
-        if watcher.goal.word in ("", THE_END) or watcher.goal.cause is EXIT:
+        if not self._parts or watcher.goal.word in ("", THE_END) or watcher.goal.cause is EXIT:
             return
         name, cause = fold(watcher.name), PART_OF._replace(actor=watcher.goal.cause.actor)
         for part in self._parts:

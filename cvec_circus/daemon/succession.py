@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import threading
@@ -57,6 +56,8 @@ class MainSuccession:
 
     def find(self, python: str | None) -> str:
         """See `Succession`."""
+        import shutil  # 330 KiB, which only an upgrade needs
+
         found = shutil.which(python or sys.executable)
         if found is None:
             raise exc.CircusError(f"{python or sys.executable} is no program that can be run")

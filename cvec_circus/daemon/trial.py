@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
-from platform import python_version
 from typing import Any
 
 from cvec_circus import __version__, exc, logger
@@ -63,7 +62,7 @@ def main() -> int:
     except OSError as error:
         complain(sentence(error))
         return exc.EXIT_PROBLEM
-    print(f"cvec_circus {__version__} on Python {python_version()}")
+    print(f"cvec_circus {__version__} on Python {sys.version.split()[0]}")
     return exc.EXIT_OK
 
 

@@ -168,7 +168,7 @@ class Watcher:
         if now is None:
             return self._env
         env = now.options["env"]
-        return {**os.environ, **env} if now.options["copy_env"] else env
+        return {**os.environ, **env} if now.options["copy_env"] else dict(env)
 
     @env.setter
     def env(self, env: Mapping[str, str] | None) -> None:
@@ -186,6 +186,7 @@ class Watcher:
         for known in (key, key.replace("_stream_conf", "_stream")):
             if known in options:
                 value = options[known]
+                value = value.copy() if isinstance(value, (dict, list)) else value
                 return get_working_dir() if known == "working_dir" and value is None else value
         if key == "rlimits":
             return {one[len(LIMIT) :]: options[one] for one in options if one.startswith(LIMIT)}

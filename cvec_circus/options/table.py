@@ -57,9 +57,6 @@ class OptionTable:
             for option in self
             if not (option.is_family or option.is_directive or "." in option.name)
         }
-        self._changeable = [
-            name for name, default in self._defaults.items() if isinstance(default, (dict, list))
-        ]
 
     def __iter__(self) -> Iterator[Option]:
         return iter(self.by_name.values())
@@ -123,14 +120,11 @@ class OptionTable:
             raise OptionError(key, str(error)) from None
 
     def defaults(self) -> dict[str, Any]:
-        """Return the default of every option, in a fresh dict that may be changed.
+        """Return the default of every option, in a fresh dict; its values are never changed.
 
         Options with a dot in their name are parts of another one and have no default of their own.
         """
-        defaults = dict(self._defaults)
-        for name in self._changeable:
-            defaults[name] = defaults[name].copy()
-        return defaults
+        return dict(self._defaults)
 
     def complete(
         self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None

@@ -233,7 +233,8 @@ class LedgerBookkeeper(Bookkeeper):
         """See `core.ports.Ledger`."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
-            self._put(key, [process.pid, process.cause, kill_at])
+            told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
+            self._ledger.put(key, f'["{key}",[{told}]]\n')
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""

@@ -7,7 +7,6 @@ Everything that the program before has handed over is taken up; then the file is
 from __future__ import annotations
 
 import sys
-from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import __version__, logger
@@ -46,7 +45,7 @@ def carry_on(desks: Desks, handed: Handed, wanted: Configuration, cause: Cause) 
     inherited.close()
     told = {
         "version": __version__,
-        "python": python_version(),
+        "python": sys.version.split()[0],
         "previous_version": document["from"]["version"],
         "previous_python": document["from"]["python"],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.walker import Found
@@ -29,7 +31,7 @@ class Family:
     killed: bool  # SIGKILL has been sent; it goes to all that turn up later as well
     looking: bool  # its slot waits to learn which strays it has left
     changed: bool  # members have ended since that was looked for
-    seen: list[Found]  # the members of the group that the last walk has seen
+    seen: Sequence[Found]  # the members of the group that the last walk has seen
     signalled: dict[tuple[int, int], None]
     """Members of the group, by start time and pid, that need no signal from a list."""
     is_bare: bool  # the last walk has seen nothing running in the group
@@ -44,7 +46,7 @@ class Family:
         self.stopping = self.killed = self.looking = self.changed = False
         self.is_bare = self.is_listed = False
         self.signum, self.group, self._start_time = 0, None, None
-        self.tree, self.signalled, self.seen = {}, {}, []
+        self.tree, self.signalled, self.seen = {}, {}, ()
 
     @property
     def is_over(self) -> bool:

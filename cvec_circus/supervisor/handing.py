@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from platform import python_version
 from typing import Any
 
 from cvec_circus import __version__
@@ -47,7 +46,7 @@ def state_of(desks: Desks, loaded: Loaded, pipes: Iterable[Pipe], out: Handover)
     }
     events = desks.events.hand_over(out)
     return {
-        "from": {"version": __version__, "python": python_version(), "path": sys.executable},
+        "from": {"version": __version__, "python": sys.version.split()[0], "path": sys.executable},
         "circus": plain(loaded.configuration.circus),
         "loaded": [one.name for one in loaded.configuration.watchers],
         "has_ledger": desks.bookkeeper.is_on,

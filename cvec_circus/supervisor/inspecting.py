@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
@@ -86,7 +85,7 @@ def _inspection(
 ) -> Iterator[_Inspection]:
     """Inspect a plugin in a process, and kill that with everything it has started."""
     account = look_up(plugin.options.get("uid"), plugin.options.get("gid"))
-    with tempfile.TemporaryFile() as report:
+    with open(os.memfd_create("cvec_circus-report"), "w+b") as report:
         assignment = {
             "use": plugin.use,
             "config": plugin.config,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import signal
@@ -30,6 +29,10 @@ SHELL = "/bin/sh"
 
 LISTEN_FIRST = 3
 """Where programs look for the sockets they are given: see sd_listen_fds(3)."""
+
+MOST_KEPT = 64
+"""Templates that are kept. Those of a thousand watchers, which seldom start a process, would take
+a megabyte."""
 
 
 class Template:
@@ -217,6 +220,8 @@ class Templates:
         made = Template(*about, self._is_embedded)
         if made.is_reusable:
             self._kept[watcher] = made
+            if len(self._kept) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
         return made
 
     def forget(self, watcher: Watcher) -> None:
@@ -295,12 +300,6 @@ def _expanded(options: WatcherOptions, name: str, values: Mapping[str, str]) -> 
     if not isinstance(given, str):
         return [expand(word, values) for word in texts(given)]
     try:
-        return list(_words(expand_words(given, values)))
+        return split(expand_words(given, values))
     except ValueError as error:
         raise ValueError(f"{name} cannot be split into words: {error}") from error
-
-
-@functools.lru_cache(maxsize=1024)
-def _words(text: str) -> tuple[str, ...]:
-    """Remembered: a process is often started again, and this takes longer than all the rest."""
-    return tuple(split(text))

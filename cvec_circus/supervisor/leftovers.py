@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from functools import partial
 
 from cvec_circus.base.loop import Loop
@@ -228,7 +229,7 @@ class Leftovers:
             _close_group(family)
             self._families.remove(family)
 
-    def _name(self, family: Family, members: list[Found]) -> None:
+    def _name(self, family: Family, members: Sequence[Found]) -> None:
         if family.group is not None and family.group.is_empty() is not True:
             for found in members:
                 self._outsiders.strayed(family.watcher, found)

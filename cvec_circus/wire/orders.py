@@ -137,3 +137,8 @@ class Quit(NamedTuple):
 Order = Union[
     Start, Stop, Restart, Reload, Resize, SetOptions, Add, Remove, Kill, Signal, Configure, Quit
 ]
+
+
+def together(each: Sequence[Order], cause: Cause) -> Order:
+    """Make one order of orders to one watcher each."""
+    return each[0] if len(each) == 1 else Configure(each, (), cause)

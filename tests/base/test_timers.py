@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
 import unittest
 import weakref
 
@@ -69,6 +70,11 @@ class TestAgenda(unittest.TestCase):
         for number in range(10_000):
             self.agenda.set(str(number), None)
         self.assertLess(len(self.agenda._heap), 200)
+
+    def test_an_emptied_one_takes_no_more_than_a_new_one(self) -> None:
+        self.agenda.set("a", 1.0)
+        self.agenda.pop_due(1.0)
+        self.assertEqual(sys.getsizeof(self.agenda._due_at), sys.getsizeof({}))
 
     def test_against_a_plain_dictionary(self) -> None:
         rng = random.Random(1)

@@ -27,6 +27,7 @@ SCRIPT = ROOT / "bin" / "cvec_circusctl"
 # What answering one command may not load: each costs more than the answer.
 HEAVY = (
     *(
+        "cvec_circus.wire.orders",
         "shutil",
         "asyncio",
         "configobj",

@@ -48,6 +48,13 @@ class TestImports(unittest.TestCase):
         self.assertIn("cvec_circus.supervisor.supervisor", loaded)
         self.assertEqual((loaded - modules(NEEDED)) & LATE, set())
 
+    def test_what_is_loaded_after_the_start(self) -> None:
+        names = "daemon.daemon daemon.succession supervisor.reloading supervisor.upgrade".split()
+        code = "; ".join(f"import cvec_circus.{name}" for name in names)
+        loaded = modules(f"{code}; from cvec_circus.commands import table; table.load_all()")
+        large = {"bz2", "lzma", "platform", "random", "shutil", "tempfile"}
+        self.assertEqual((loaded - modules(NEEDED)) & large, set())
+
     def test_what_a_command_line_is_read_with(self) -> None:
         loaded = modules("import cvec_circus.daemon.main")
         self.assertEqual(loaded & {"zmq", "configobj", "subprocess", "socket"}, set())

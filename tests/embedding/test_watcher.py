@@ -129,7 +129,9 @@ class TestRunning(ArbiterCase):
         self.watcher.incr(2).result(TIMEOUT)
         self.assertEqual((self.watcher.numprocesses, len(self.watcher)), (4, 4))
         self.watcher.env["LOST"] = "1"
+        self.watcher.hooks["before_start"] = None
         self.assertNotIn("LOST", self.watcher.env)
+        self.assertEqual(self.watcher.hooks, {})
 
     def test_to_set_an_attribute_is_an_order(self) -> None:
         self.watcher.numprocesses = 1

@@ -69,9 +69,11 @@ class TestComplete(unittest.TestCase):
             {"size": 2, "name": None, "tags": {}, "a.b": "c"},
         )
 
-    def test_defaults_are_fresh(self) -> None:
-        TABLE.complete({})["tags"]["x"] = 1
-        self.assertEqual(TABLE.complete({})["tags"], {})
+    def test_defaults_are_one_object_for_all(self) -> None:
+        one, other = TABLE.complete({}), TABLE.complete({})
+        one["size"] = 2
+        self.assertEqual(other["size"], TABLE.by_name["size"].default)
+        self.assertIs(one["tags"], other["tags"])
 
     def test_changes(self) -> None:
         current = TABLE.complete({"size": 2})

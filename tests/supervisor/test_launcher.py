@@ -23,7 +23,7 @@ from cvec_circus.supervisor.bookkeeper import Bookkeeper
 from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Extra
 from cvec_circus.supervisor.launcher import Launcher, Reports
-from cvec_circus.supervisor.launching import Templates
+from cvec_circus.supervisor.launching import MOST_KEPT, Templates
 from cvec_circus.supervisor.probes import Given
 from cvec_circus.system import files
 from cvec_circus.system.launch import LaunchError
@@ -249,6 +249,13 @@ class TemplateTest(LauncherCase):
         self.launcher.forget(program)
         self.launcher.forget(program)
         self.assertEqual(self.launcher._templates._kept, {})
+
+    def test_those_of_many_watchers_are_not_kept(self) -> None:
+        templates = Templates("run", lambda watcher: frozenset())
+        watchers: list[Any] = [shell("exit") for _ in range(2 * MOST_KEPT)]
+        made = [templates.of(watcher) for watcher in watchers]
+        self.assertIs(templates.of(watchers[-1]), made[-1])
+        self.assertEqual(len(templates._kept), MOST_KEPT)
 
     def test_variables_of_one_process_are_not_the_next_one_s(self) -> None:
         self.extra = Extra({"GIVEN": "this"})

@@ -93,6 +93,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
+    "daemon.succession": "shutil",  # only an upgrade needs it, and it loads three compressions
     "logs.log": None,  # syslog and logging.config
     "logs.program": "cvec_circus.logs.log",  # most plugins log to the standard error
     "system.completion": "argcomplete",  # an extra

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.peers.environments import python
 from tests.bench.peers.subject import HERE, Plugin, Program, Running, Subject
 
 
@@ -34,4 +34,4 @@ class Floor(Subject):
             if program.autostart
         ]
         path.write_text(json.dumps(wanted))
-        return Running([sys.executable, str(HERE / "floor.py"), str(path)], folder)
+        return Running([python(), str(HERE / "floor.py"), str(path)], folder)

@@ -7,12 +7,12 @@ import compileall
 import functools
 import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cvec_circus
+from tests.bench.peers.environments import python
 from tests.bench.peers.subject import ROOT, Plugin, Program, Running, Subject
 
 
@@ -64,11 +64,11 @@ class Ours(Subject):
         config.write_text("\n".join(lines) + "\n")
         binaries = installed() / "bin"
         return Running(
-            [sys.executable, str(binaries / "cvec_circusd"), str(config)],
+            [python(), str(binaries / "cvec_circusd"), str(config)],
             folder,
             protocol="circus",
             endpoint=endpoint,
-            ctl=[sys.executable, str(binaries / "cvec_circusctl"), "--endpoint", endpoint],
+            ctl=[python(), str(binaries / "cvec_circusctl"), "--endpoint", endpoint],
         )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.bench.peers.environments import python
 from tests.bench.peers.subject import ROOT, Running, Subject
 from tests.bench.row import Measured, Metric, Row, Target
 from tests.bench.world import Asking, Taken, World, median, quantile, wall
@@ -103,14 +104,14 @@ def status(subject: Subject, world: World) -> Measured:
         return {"status": 1000 * wall([*running.ctl, "status"], world.n(15, 3))}
 
 
-def python(world: World) -> Measured:
+def bare(world: World) -> Measured:
     """Start a Python that does nothing."""
-    return {"status": 1000 * wall([sys.executable, "-c", "pass"], world.n(15, 3))}
+    return {"status": 1000 * wall([python(), "-c", "pass"], world.n(15, 3))}
 
 
-def python_zmq(world: World) -> Measured:
+def bare_zmq(world: World) -> Measured:
     """Start a Python that imports zmq and argparse, and nothing else."""
-    argv = [sys.executable, "-c", "import zmq, argparse"]
+    argv = [python(), "-c", "import zmq, argparse"]
     subprocess.run(argv, check=True)
     return {"status": 1000 * wall(argv, world.n(15, 3))}
 
@@ -155,5 +156,5 @@ STATUS = Row(
     status,
     (Metric("status", "`cvec_circusctl status` wall", "ms", Target(45)),),
     PEERS,
-    {"python": python, "python+zmq": python_zmq},
+    {"python": bare, "python+zmq": bare_zmq},
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 from cvec_circus.base.clock import SYSTEM
 from tests.bench import machine
+from tests.bench.peers.environments import python
 from tests.bench.peers.subject import Subject
 from tests.bench.row import Measured, Metric, Row, Target
 from tests.bench.world import World, median
@@ -43,11 +43,11 @@ def imports(world: World) -> Measured:
     took = []
     for _ in range(world.n(5, 1)):
         began = SYSTEM.monotonic()
-        with subprocess.Popen([sys.executable, "-c", IMPORTS], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen([python(), "-c", IMPORTS], stdout=subprocess.PIPE) as process:
             assert process.stdout
             os.read(process.stdout.fileno(), 1)
             took.append(SYSTEM.monotonic() - began)
-    argv = [sys.executable, "-c", LISTENS]
+    argv = [python(), "-c", LISTENS]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=world.folder) as process:
         assert process.stdout
         os.read(process.stdout.fileno(), 1)
