@@ -86,8 +86,8 @@ class Property(NamedTuple):
 NAME = Property("name", to_text, mandatory=True, null=False, doc="The watcher's name.")
 _NAMES = "The watchers, by name or pattern: one, or a list"
 NAMES = NAME._replace(kind=to_watchers, doc=f"{_NAMES}.")
-ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; all without it.")
-PID = Property("pid", to_integer, low=1, doc="The process of one watcher; all without it.")
+ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; by default all.")
+PID = Property("pid", to_integer, low=1, doc="One process of one watcher; by default all.")
 MOST_NAMED = 5
 """Unknown properties in a line of the log."""
 
@@ -95,10 +95,10 @@ MOST_PATTERNS = 20
 """In a list: each one is compared with the name of every watcher."""
 _MATCH = "How names match: glob, simple or regex."
 MATCH = Property("match", to_match_method, switch=True, doc=_MATCH, choices=MATCH_METHODS)
-_WAITING = 'Answer when it is done; with "proved", when what was started is ready, too.'
+_WAITING = 'Answer when it is done; with "proved", when what was started is also ready.'
 COMMON = (
     Property("waiting", to_waiting, default=False, doc=_WAITING),
-    Property("timeout", to_seconds, low=0, doc="Seconds after which a waiting answer gives up."),
+    Property("timeout", to_seconds, low=0, doc="Seconds after which a waiting request fails."),
     Property("reason", to_reason, default="", switch=True, doc="Why: for the event and the log."),
     MATCH._replace(switch=False),
 )

@@ -10,7 +10,7 @@ from cvec_circus.commands.render import Table
 
 class Doctor(Command):
     name = "doctor"
-    doc = "Say what the machine allows the daemon, what follows from each lack, and what grants it."
+    doc = "Show what the machine allows the daemon, the effect of each lack, and its remedy."
 
     def execute(self, call: Call) -> Fields | None:
         call.target.examine_machine(lambda checks: call.answer.ok(checks=checks))

@@ -15,9 +15,9 @@ from cvec_circus.wire.topics import split
 
 MOST = 500
 _LIMIT = Property(
-    "limit", to_integer, default=MOST, low=0, high=MOST, switch=True, doc="How many at most."
+    "limit", to_integer, default=MOST, low=0, high=MOST, switch=True, doc="The maximum number."
 )
-_SINCE = "Show the events after this number, from the oldest on; without it the latest."
+_SINCE = "Show the events after this number, oldest first; by default the latest."
 
 
 class Events(Command):

@@ -11,7 +11,7 @@ from cvec_circus.options.kinds import to_text
 class GlobalOptions(OptionsCommand):
     name = "globaloptions"
     doc = "Show the options of the daemon itself."
-    properties = (Property("option", to_text, doc="One option; all of them without it."),)
+    properties = (Property("option", to_text, doc="One option; by default all."),)
     usage = "[OPTION]"
 
     def execute(self, call: Call) -> Fields | None:

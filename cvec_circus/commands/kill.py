@@ -21,7 +21,7 @@ from cvec_circus.options.kinds import to_boolean, to_seconds, to_signal
 from cvec_circus.wire import orders
 
 _SIGNUM = "The signal to begin with, instead of stop_signal."
-_SURGE = "Start the successor of each first, and end it when that is ready."
+_SURGE = "Start the successor of each first, and stop it when that is ready."
 _TIMEOUT = "Seconds until SIGKILL, instead of graceful_timeout."
 
 

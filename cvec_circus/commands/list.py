@@ -8,7 +8,7 @@ from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, P
 from cvec_circus.commands.render import by_name
 from cvec_circus.options.kinds import to_boolean
 
-_PIDS = Property("pids", to_boolean, default=False, doc="With the pids of all watchers.")
+_PIDS = Property("pids", to_boolean, default=False, doc="Include the pids of all watchers.")
 
 
 class List(Command):

@@ -7,7 +7,7 @@ from cvec_circus.commands.kinds import to_names
 from cvec_circus.exc import MessageError
 from cvec_circus.wire.messages import COMMAND_FAILED
 
-_TOPICS = "Beginnings of topics, or of names; all without any."
+_TOPICS = "Prefixes of topics, or of names; by default all."
 
 
 class Listen(Command):

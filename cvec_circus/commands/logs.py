@@ -29,14 +29,14 @@ MOST_SHOWN = 200
 CURE = "`log_history = 64k` in [circus] keeps that of all from their next start on"
 CHANNELS = ("stdout", "stderr")
 
-_STREAM = "Which output: stdout or stderr. Without it, stdout of one watcher, both of several."
+_STREAM = "Which output: stdout or stderr. By default, stdout of one watcher, both of several."
 _LINES = Property(
     "lines", to_integer, default=LINES, low=0, high=MOST, switch=True, doc="How many lines."
 )
 _SINCE = "Where to continue: the `next` of an answer."
 _WAIT = "With `since`: seconds to wait for a line, if there is none."
 _TIMEOUT = Property("timeout", to_seconds, default=0.0, low=0, high=LONGEST_WAIT, doc=_WAIT)
-_AGE = "Only lines that are no older, such as 30s, 10m, 1h or 1d."
+_AGE = "Only lines no older than this: 30s, 10m, 1h or 1d."
 
 
 def to_channel(value: Any) -> str:
@@ -46,7 +46,7 @@ def to_channel(value: Any) -> str:
 
 class Logs(Command):
     name = "logs"
-    doc = "Show the output of the processes of watchers; of all of them without a name."
+    doc = "Show the output of watchers; all of them without a name."
     properties = (
         ANY_NAMES,
         MATCH,

@@ -23,11 +23,13 @@ _DRY_RUN = "Say what would happen, and change nothing."
 
 class Reload(Command):
     name = "reload"
-    doc = "Replace processes without a gap in service; start those that are named and stopped."
+    doc = "Replace processes without interrupting service; start named watchers that are stopped."
     properties = (
         ANY_NAMES,
         MATCH,
-        Property("graceful", to_boolean, default=True, doc="New ones first; else like a restart."),
+        Property(
+            "graceful", to_boolean, default=True, doc=("New ones first; otherwise like a restart.")
+        ),
         Property(
             "sequential", to_boolean, default=False, switch=True, doc="One process after the other."
         ),

@@ -22,14 +22,14 @@ SOCKETS = {
 EFFECTS = {"fresh": " (with fresh processes)", "restart": " needs a restart of the daemon"}
 OCTAL = frozenset({"umask", "endpoint_mode"})
 LONGEST = 60
-_PATH = "The file to read; the one the daemon was started with without it."
-_FORCE = "Apply it although all or most of the running watchers are removed."
+_PATH = "The file to read; by default the one that the daemon was started with."
+_FORCE = "Apply it even if that removes all or most of the running watchers."
 _DRY_RUN = "Show the plan and change nothing."
 
 
 class ReloadConfig(Command):
     name = "reloadconfig"
-    doc = "Read the configuration again and apply what differs, or nothing if anything is wrong."
+    doc = "Read the configuration again and apply the changes, or none if anything is wrong."
     properties = (
         Property("path", to_text, doc=_PATH),
         Property("dry_run", to_boolean, default=False, switch=True, doc=_DRY_RUN),

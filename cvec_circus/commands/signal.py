@@ -19,7 +19,7 @@ from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_signal
 from cvec_circus.wire import orders
 
-_CHILDREN = "The children, not the processes."
+_CHILDREN = "Signal the children, not the processes."
 
 
 class Signal(Command):
@@ -33,7 +33,11 @@ class Signal(Command):
         Property("childpid", to_integer, low=1, doc="A child of the process `pid`."),
         Property("children", to_boolean, default=False, switch=True, doc=_CHILDREN),
         Property(
-            "recursive", to_boolean, default=False, switch=True, doc="Their descendants as well."
+            "recursive",
+            to_boolean,
+            default=False,
+            switch=True,
+            doc=("Signal their descendants as well."),
         ),
     )
     usage = "NAME [NAME ...] [PID [CHILDPID]] SIGNAL"

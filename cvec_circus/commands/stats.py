@@ -21,7 +21,7 @@ from cvec_circus.options.kinds import to_boolean, to_integer
 from cvec_circus.wire.messages import BAD_MESSAGE
 
 _PROCESS = "One process of the watcher, by its pid."
-_EXTENDED = "With what the hook `extended_stats` adds."
+_EXTENDED = "Include what the hook `extended_stats` adds."
 
 
 class Stats(Command):

@@ -11,9 +11,9 @@ from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, P
 from cvec_circus.commands.render import Table, by_name, check_lines, ending
 from cvec_circus.options.kinds import to_boolean
 
-_DETAILS = "With the processes, restarts, last death and uptime of each."
-_DEATHS = "With `details`: the last 20 deaths of each as well, and how its checks stand."
-_PHASE = "Show phases in a pipe too, where the words of Circus stand otherwise."
+_DETAILS = "Show processes, restarts, last death and uptime of each."
+_DEATHS = "With `details`: also the last 20 deaths and the checks of each."
+_PHASE = "Show phases in a pipe too, instead of Circus' states."
 _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "REASON")
 
 

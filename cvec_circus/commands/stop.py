@@ -17,7 +17,7 @@ from cvec_circus.commands.target import strays
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
 
-_WITH = "Stop what depends on them first, and wait for its end before they are asked."
+_WITH = "Also stop what depends on them, first."
 
 
 class Stop(Command):
@@ -26,7 +26,9 @@ class Stop(Command):
     properties = (
         ANY_NAMES,
         MATCH,
-        Property("failed", to_boolean, default=False, doc="Give them up: they cannot run."),
+        Property(
+            "failed", to_boolean, default=False, doc=("Mark them as failed: they cannot run.")
+        ),
         Property("with_dependants", to_boolean, default=False, switch=True, doc=_WITH),
     )
     usage = "[NAME ...]"

@@ -15,13 +15,13 @@ PYTHON = Property(
     "python",
     to_text,
     switch=True,
-    doc="The interpreter to go on with; the one that the daemon runs on without it.",
+    doc="The interpreter to upgrade to; by default the daemon's own.",
 )
 
 
 class Upgrade(Command):
     name = "upgrade"
-    doc = "Go on with another version, or another Python, in the same process; nothing is stopped."
+    doc = "Switch to another version, or another Python, in the same process, stopping nothing."
     properties = (PYTHON,)
     mutating = True
     waits = True

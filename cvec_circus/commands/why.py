@@ -17,7 +17,7 @@ CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 
 class Why(Command):
     name = "why"
-    doc = "Say why a watcher stands where it stands, with the evidence."
+    doc = "Explain a watcher's state, with the evidence."
     properties = (NAME, MATCH)
     usage = "NAME"
 

@@ -202,14 +202,18 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
     add = parser.add_argument
     where = "where the daemon listens; else $CVEC_CIRCUSCTL_ENDPOINT, else tcp://127.0.0.1:5555"
     add("--endpoint", metavar="URL", help=where)
-    patience = "how long to wait for the answer; 5, with --waiting as long as it takes"
+    patience = "how long to wait for the answer; default: 5, with --waiting no limit"
     add("--timeout", metavar="SECONDS", type=_seconds, help=patience)
     add("--json", action="store_true", help="print the reply as JSON")
-    add("--prettify", action="store_true", help="print the reply as JSON, a value a line")
+    add("--prettify", action="store_true", help="print the reply as JSON, one value per line")
     add("--table", action="store_true", help="print tables into a pipe too, as at a terminal")
-    clear = "show passwords and keys at a terminal too, which are hidden otherwise"
+    clear = "show passwords and keys at a terminal, instead of hiding them"
     add("--show-secrets", "--show_secrets", action="store_true", help=clear)
-    add("--ssh", metavar="SERVER", help="reach the daemon of that machine by the system's ssh")
+    add(
+        "--ssh",
+        metavar="SERVER",
+        help=("reach the daemon of that machine through the system's ssh"),
+    )
     add("--ssh_keyfile", metavar="FILE", help="the private key to use with --ssh")
 
 

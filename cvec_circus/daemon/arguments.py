@@ -46,8 +46,8 @@ def parser() -> Parser:
     made.add_argument(
         "--elsewhere",
         action="store_true",
-        help="with --check: the files are for another machine, so what is missing on this one is "
-        "no matter",
+        help="with --check: the files are for another machine, so do not report what is "
+        "missing on this one",
     )
     mode.add_argument(
         "--print-config",
@@ -63,16 +63,16 @@ def parser() -> Parser:
     mode.add_argument(
         "--doctor",
         action="store_true",
-        help="say what this machine allows a daemon, what follows from each lack, and what would "
-        "grant it, without running one",
+        help="show what this machine allows a daemon, the effect of each lack, and its remedy, "
+        "without running one",
     )
     made.add_argument("--json", action="store_true", help="with --doctor: print it as JSON")
     mode.add_argument("--demo", action="store_true", help="run the bundled demonstration")
     made.add_argument(
         "--prefix",
         action="store_true",
-        help="capture the output of watchers without a stream: keep the last of it for `logs`, and "
-        "pass it on line by line, each behind the name of its watcher",
+        help="capture the output of watchers without a stream: keep recent output for `logs`, "
+        "and pass it on line by line, prefixed with the name of the watcher",
     )
     made.add_argument("--daemon", action="store_true", help="go to the background once up")
     made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")

@@ -25,7 +25,7 @@ from cvec_circus.view.source import TRYING, Source
 PROGRAM = "cvec_circus-top"
 
 PASSES = 2
-"""Measurements that it takes to know what processes use."""
+"""Measurements needed to know what processes use."""
 
 PATIENCE = 5.0
 """Seconds for an answer, and as many again for the measurements that `--once` needs."""
@@ -50,14 +50,17 @@ def argument_parser() -> Parser:
         type=seconds(0.0),
         default=3.0,
         metavar="SECONDS",
-        help="after how long a process is dropped that is no longer published; default: 3",
+        help="how long to show a process after its last figures; default: 3",
     )
     least = "default: 1, the least"
     add("--interval", type=seconds(0.0), default=1.0, metavar="SECONDS", help=least)
     add("--sort", choices=NAMES, default="cpu", help="default: cpu")
-    add("--filter", default="", metavar="TEXT", help="what a name, state or reason must contain")
+    add("--filter", default="", metavar="TEXT", help=(
+        "show rows with TEXT in name, state or "
+        "reason"
+    ))
     add("--once", action="store_true", help="print the table once; it takes two seconds")
-    add("--json", action="store_true", help="print an object a line, one with --once")
+    add("--json", action="store_true", help="print one object per line; with --once, one")
     clear = "show passwords and keys in reasons at a terminal too"
     add("--show-secrets", "--show_secrets", action="store_true", help=clear)
     add("--version", action="version", version=version_text())
@@ -182,7 +185,7 @@ class Top:
         self._loop.stop()
 
     def _run_out(self, last: bool = False) -> None:
-        """Print what is known in the end; fail if that is nothing."""
+        """Print what is known at the end; fail if nothing is."""
         if self._printed:
             return
         if self._facts.watchers and not last:
