@@ -28,7 +28,7 @@ class Events(Command):
         _LIMIT,
         Property("marker", to_marker, doc="Publish `sync.MARKER` right after the answer."),
     )
-    local = (Switch("follow", "follow", True, "Go on with new events, until Ctrl-C."),)
+    local = (Switch("follow", "follow", True, "Continue with new events, until Ctrl-C."),)
 
     def execute(self, call: Call) -> Fields | None:
         return call.target.events(*(call.props[key] for key in ("since", "limit", "marker")))

@@ -62,7 +62,7 @@ class Logs(Command):
         Switch("since", "age", None, _AGE),
     )
     local = (
-        Switch("follow", "follow", True, "Go on with new lines, until Ctrl-C."),
+        Switch("follow", "follow", True, "Continue with new lines, until Ctrl-C."),
         Switch("grep", "grep", None, "Only lines that contain this text."),
     )
 

@@ -285,7 +285,7 @@ class TestWithoutADaemon(unittest.TestCase):
 
     def test_a_help_names_defaults(self) -> None:
         self.assertIn("How many more, of each. `1` by default.", run("help", "incr").out)
-        self.assertIn("How many at most. `500` by default.", run("help", "events").out)
+        self.assertIn("The maximum number. `500` by default.", run("help", "events").out)
 
     def test_every_word_of_a_usage_is_explained(self) -> None:
         for command in table.load_all().values():
