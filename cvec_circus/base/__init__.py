@@ -1,1 +1,1 @@
-"""What everything stands on: a clock, timers, a wake-up, a loop, a worker. Knows no processes."""
+"""The foundation: a clock, timers, a wake-up, a loop, a worker. Knows no processes."""

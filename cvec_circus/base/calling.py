@@ -1,4 +1,4 @@
-"""Arguments by position, for what programs for Circus call with many of them."""
+"""Positional arguments, as programs for Circus pass them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def in_order(names: str) -> Callable[[F], F]:
-    """Let a function take by position what Circus' takes so, in the order of Circus.
+    """Let a function take the positional arguments of its Circus counterpart, in Circus' order.
 
     The function's own parameters come first, in their order; the further ones reach it by name.
 
     Args:
-        names: The further parameters that Circus has, in its order.
+        names: Circus' further parameters, in its order.
     """
     further = names.split()
 

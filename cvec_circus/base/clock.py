@@ -9,15 +9,15 @@ LONGEST_POLL = 86_400.0
 """Seconds. poll(2) takes an int of milliseconds, which overflows after 24 days: wake once a day."""
 
 JITTER = 0.1
-"""The share by which a delay is made longer or shorter, so that 200 programs that lost one database
-together do not come back together."""
+"""The share by which delays vary, so that 200 programs that lost one database together do not come
+back together."""
 
 
 class Clock:
     """The time of this machine. Safe from any thread."""
 
     def monotonic(self) -> float:
-        """Return seconds since some fixed point. Never goes back: every deadline is made of it."""
+        """Return seconds since some fixed point. Never goes back, so every deadline uses it."""
         return time.monotonic()
 
     def time(self) -> float:
@@ -53,7 +53,7 @@ def exponential(failures: int, first: float, ceiling: float) -> float:
     """Return the delay before another attempt: `first` seconds after one failure, then doubling.
 
     Args:
-        failures: How many in a row; after 0 there is no delay.
+        failures: How many in a row; 0 gives no delay.
         first: Seconds.
         ceiling: The longest delay, in seconds.
     """

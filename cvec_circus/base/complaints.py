@@ -1,4 +1,4 @@
-"""What is raised again and again, in the log: whole the first time, then counted."""
+"""Repeated errors in the log: in full the first time, then counted."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Callable
 from cvec_circus import logger
 
 INTERVAL = 60.0
-"""Seconds from one line about repeated errors to the next one."""
+"""Seconds between two lines about repeated errors."""
 
 MOST = 100
-"""Different errors that are remembered."""
+"""How many different errors are remembered."""
 
 LONGEST_TEXT = 200
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What any call may fail with at any time, for lack of files or memory; not its caller's fault."""
+"""Errors that any call may raise for lack of files or memory; not its caller's fault."""
 
 
 def tell_shortage(name: str, error: BaseException, place: str) -> bool:
-    """Log in a line, if that is so, that a function could not go on for lack of files or memory.
+    """Log in one line that a function failed for lack of files or memory, if it did.
 
     Safe from any thread.
 
     Returns:
-        Whether it is so. Otherwise the error is a bug in this package.
+        Whether it did. Otherwise the error is a bug in this package.
     """
     if not isinstance(error, MemoryError) and getattr(error, "errno", None) not in SHORTAGES:
         return False
@@ -37,7 +37,7 @@ def tell_shortage(name: str, error: BaseException, place: str) -> bool:
 
 
 def tell_crash(name: str, error: BaseException, place: str) -> None:
-    """Log that a function on a thread was ended by an error. Safe from any thread."""
+    """Log that an error ended a function on a thread. Safe from any thread."""
     if not tell_shortage(name, error, place):
         logger.error("%s: %s failed", name, place, exc_info=error)
 
@@ -45,11 +45,11 @@ def tell_crash(name: str, error: BaseException, place: str) -> None:
 class Complaints:
     """Logs errors. Safe from any thread.
 
-    The first of a kind is logged at once, with its traceback. Those that are raised at the same
-    line afterwards are counted, and a line says how many there were.
+    The first of a kind is logged at once, with its traceback. Later ones raised at the same line
+    are counted, and a line gives the count.
 
     Args:
-        name: Whose they are, in the log.
+        name: The owner of the errors, in the log.
         call_later: Calls a function after so many seconds.
     """
 
@@ -89,7 +89,7 @@ class Complaints:
             self._call_later(INTERVAL, self._tell_count, kind)
 
     def tell_rest(self) -> None:
-        """Log what was only counted until now: nothing will be raised any more."""
+        """Log what was only counted so far: no more errors will come."""
         with self._lock:
             kinds = list(self._kinds.values())
         for kind in kinds:

@@ -1,4 +1,4 @@
-"""The process that something belongs to: a forked child has neither its threads nor its turn."""
+"""The process that an object belongs to: a forked child has none of its threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Home:
         return self._pid == os.getpid()
 
     def require(self) -> None:
-        """Refuse to go on in another process, where it would wait for ever.
+        """Raise in any other process, where the call would wait forever.
 
         Raises:
             ForkedError: The calling process was forked from that one.

@@ -17,7 +17,7 @@ from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup
 
 POSTS_A_TURN = 256
-"""How many calls from other threads are made before files are looked at again."""
+"""How many calls from other threads are made before files are polled again."""
 
 READABLE = select.POLLIN
 """The same number as zmq.POLLIN, which is an enum: each operation with that takes a microsecond."""
@@ -76,24 +76,24 @@ class Question:
 
 
 class Loop:
-    """One thread's event loop: waits for what is readable or due, and calls what handles it.
+    """One thread's event loop: waits for sources and timers, and calls their functions.
 
     Owned by the thread in `run`, which need not be the one that made it. Before `run`, the maker
     may add readers and timers. `post`, `ask`, `stop` and `on_thread` are safe from any thread, at
     any time.
 
-    A turn waits in one poll, then calls the readers of what is readable, the timers that are due,
+    A turn waits in one poll, then calls the readers of readable sources, the timers that are due,
     the posts that were there when the turn began, the functions of `each_turn`, and last those of
-    `at_turn_end`. So none keeps another waiting for longer than a turn. An exception in any of
-    them goes to `on_error`, and the loop goes on.
+    `at_turn_end`. So none keeps another waiting for longer than a turn. An exception in any of them
+    goes to `on_error`, and the loop continues.
 
     Attributes:
-        name: What the loop is called in log lines.
-        clock: Where the time comes from.
+        name: The loop's name in log lines.
+        clock: The source of time.
         wakeup: Ends the wait. Its `write_fd` is for `signal.set_wakeup_fd`.
         thread_id: The owner; None until `run`.
         beats: Counts the beginnings and ends of turns: odd while the owner works, even while it
-            waits for something to do.
+            waits.
         rung: Set by a signal handler of the owner's: the byte that the signal has written to the
             wake-up is read in this turn, and brings none of its own.
         on_error: Called with an exception and the name of what raised it; logs it by default.
@@ -160,7 +160,7 @@ class Loop:
         return self.call_at(self.clock.monotonic() + delay, fn, *args)
 
     def at_turn_end(self, fn: Callable[[], object]) -> None:
-        """Call a function when all else in this turn is done. Any thread.
+        """Call a function at the end of this turn. Any thread.
 
         Called once per turn, however often it is added; at once outside a turn of this thread.
         """
@@ -223,7 +223,7 @@ class Loop:
     # -- the life ---------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Turn until `stop`. The calling thread is the owner from now on, until `close`.
+        """Run turns until `stop`. The calling thread is the owner from now on, until `close`.
 
         May be called again afterwards by the same thread.
 
@@ -240,13 +240,13 @@ class Loop:
             self._stopping = False
 
     def close(self) -> None:
-        """Accept no more calls, and fail those that threads wait for. Once `run` has returned.
+        """Accept no more calls, and fail those that threads wait for. Only after `run`.
 
         Sources stay open: their owners close them.
         """
         self._closed = True
         self._complaints.tell_rest()
-        self.thread_id = None  # thread ids are used again
+        self.thread_id = None  # thread ids are reused
         self._drop_posts()
         for key in list(self._readers):
             self._poller.unregister(key)
@@ -353,7 +353,7 @@ class Loop:
         return True
 
     def _drop_posts(self) -> None:
-        """Fail what the loop will not take any more. Any thread, once it is closed."""
+        """Fail the calls that the loop no longer takes. Any thread, once it is closed."""
         while self._posts:
             try:
                 _, _, question = self._posts.popleft()

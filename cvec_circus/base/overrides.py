@@ -1,4 +1,4 @@
-"""What a program gives us in vain: methods, coroutines and timers that are never called."""
+"""Warnings about methods, coroutines and timers of a program that are never called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGE = "cvec_circus"
 
 
 def overridden(cls: type, names: Iterable[str]) -> list[str]:
-    """Return which of these names a subclass, or a class it is mixed with, defines anew."""
+    """Return which of these names a subclass, or a class it is mixed with, overrides."""
     own: set[str] = set()
     for one in cls.__mro__:
         if one.__module__.partition(".")[0] == PACKAGE:
@@ -25,7 +25,7 @@ def overridden(cls: type, names: Iterable[str]) -> list[str]:
 
 
 def warn_of_overrides(cls: type, names: Iterable[str], instead: str) -> None:
-    """Warn of methods that a class overrides in vain. Called when the class is being defined.
+    """Warn of overridden methods that are never called. Call when the class is being defined.
 
     Args:
         cls: The class.
@@ -52,7 +52,7 @@ def warn_of_idle_tornado() -> None:
 
 
 def require_plain(name: str, fn: T) -> T:
-    """Return a function that is none of coroutines, or None, as it is; raises TypeError."""
+    """Return a function, or None, unchanged; raise TypeError for a coroutine function."""
     import inspect
 
     if inspect.iscoroutinefunction(fn):

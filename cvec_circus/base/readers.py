@@ -1,4 +1,4 @@
-"""Many files that are one file to a loop."""
+"""Many files that a loop polls as one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from cvec_circus.base.loop import Loop
 
 A_TURN = 64
-"""How many of the files are read in a turn; the others come first in the next one."""
+"""How many files are read per turn; the others come first in the next one."""
 
 
 class Readers:
-    """Reads many files in one epoll, which is made with the first. Owned by the loop's thread.
+    """Reads many files in one epoll, created with the first. Owned by the loop's thread.
 
-    A loop polls its own files anew in each turn, which a thousand of them would slow down. The
-    files stay their owners', who remove each one before they close it.
+    A loop polls its own files anew in each turn, which would be slow with a thousand. The owner of
+    a file removes it here before closing it.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -56,7 +56,7 @@ class Readers:
                     self._loop.on_error(error, getattr(fn, "__qualname__", repr(fn)))
 
     def close(self) -> None:
-        """Let go of all files, after the loop has been closed."""
+        """Release all files, after the loop has been closed."""
         self._fns.clear()
         if self._epoll is not None:
             self._epoll.close()

@@ -1,4 +1,4 @@
-"""Threads: one whose start cannot hang, and one that does jobs for threads that must not wait."""
+"""Threads: one whose start cannot hang, and a worker for threads that must not wait."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BIRTH_TIMEOUT = 1.0
 """Seconds that `start` waits at most for the first step of a thread, on a machine that is busy."""
 
 LOOK_DELAY = 0.01
-"""Seconds between two looks for a thread that has died before its first step."""
+"""Seconds between two checks whether a thread has died before its first step."""
 
 
 class Thread(threading.Thread):
     """A daemon thread whose `start` always returns. Started by any thread, once.
 
-    The standard library's waits without a limit for the new thread's first step. A thread that
-    finds no memory for that step dies silently, and the one that waits hangs.
+    In the standard library, `start` waits without a limit for the new thread's first step. A thread
+    that finds no memory for that step dies silently, and the waiting one hangs.
     """
 
     def __init__(self, target: Callable[[], object], name: str) -> None:
@@ -30,7 +30,7 @@ class Thread(threading.Thread):
         self._started: Any = _Birth()
 
     def start(self) -> None:
-        """Start the thread. Waits microseconds as a rule, `BIRTH_TIMEOUT` at most.
+        """Start the thread. Usually waits microseconds, `BIRTH_TIMEOUT` at most.
 
         A thread that is late by then still counts as started.
 
@@ -44,12 +44,12 @@ class Thread(threading.Thread):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has run and ended. One that is late is still to come."""
+        """Whether it has run and ended. A late thread has not run yet."""
         return not self.is_alive() and (self._started.is_set() or self._started.step() is None)
 
     @property
     def _bootstrap(self) -> Callable[[], object]:
-        """What the new thread calls first. Only the thread refers to it, so both go together."""
+        """The first call of the new thread, which alone refers to it: both are freed together."""
         step = functools.partial(super()._bootstrap)  # type: ignore[misc]
         self._started.step = weakref.ref(step)
         return step
@@ -148,4 +148,4 @@ class Worker:
                 fn(*args)
             except BaseException as error:  # a sys.exit() in user code, too, ends only its job
                 self._on_crash(error, getattr(fn, "__qualname__", repr(fn)))
-            del job, fn, args  # what the job refers to must not live until the next one comes
+            del job, fn, args  # what the job refers to must not live until the next job

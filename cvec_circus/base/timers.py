@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item", bound=Hashable)
 
 FEW = 64
-"""Stale entries that a heap may always have: compacting so few is never worth it."""
+"""Stale entries below which compacting a heap is not worth it."""
 
 
 class Agenda(Generic[Item]):
@@ -17,8 +17,8 @@ class Agenda(Generic[Item]):
 
     Setting an item's deadline again replaces it. `set` and `next_at` each cost a step in a heap,
     however many items there are. A replaced or removed entry stays in the heap until it comes to
-    the top, or until most entries are stale and the heap is rebuilt: so dropping a deadline, which
-    nearly every deadline of a supervisor comes to, costs next to nothing.
+    the top, or until most entries are stale and the heap is rebuilt: so dropping a deadline, the
+    fate of nearly every deadline of a supervisor, costs next to nothing.
     """
 
     __slots__ = ("_due_at", "_heap", "_serial")
@@ -116,7 +116,7 @@ class Timer:
             queue.set(self, None)
 
     def _spend(self) -> tuple[Callable[..., object] | None, tuple[Any, ...]]:
-        """Take the call out: what it refers to must not live as long as the heap entry."""
+        """Take the call out, so that what it refers to does not live as long as the heap entry."""
         call = self._fn, self._args
         self._queue = self._fn = None
         self._args = ()
@@ -124,7 +124,7 @@ class Timer:
 
 
 class TimerQueue(Agenda[Timer]):
-    """The calls to come, soonest first. Owned by the thread that makes them."""
+    """Pending calls, soonest first. Owned by the thread that makes them."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Waking a thread that sleeps in poll, from another thread or a signal handler."""
+"""A flag that wakes a thread from poll, set by another thread or a signal handler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop of threads that have zmq sockets: all on the client side, none in the daemon."""
+"""The loop of threads that use zmq sockets: only on the client side, never in the daemon."""
 
 from __future__ import annotations
 

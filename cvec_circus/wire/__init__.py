@@ -1,1 +1,1 @@
-"""What travels between the daemon and its clients; imports no zmq."""
+"""The data exchanged between the daemon and its clients; imports no zmq."""

@@ -1,4 +1,4 @@
-"""Causes: what made something happen, and who ordered it, for events and log lines."""
+"""Causes: why something happened and who ordered it, for events and log lines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cause(NamedTuple):
 
     @property
     def is_worth_telling(self) -> bool:
-        """Whether it needs an explanation: a plugin or a hook decided, or there is a reason."""
+        """Whether it needs an explanation: a plugin or a hook decided, or a reason was given."""
         return bool(self.why) or self.actor.startswith(("plugin:", "hook:"))
 
     @classmethod

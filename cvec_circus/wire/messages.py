@@ -92,7 +92,7 @@ def decode(frame: bytes, most: int | None = None) -> dict[str, Any]:
 
 
 def _values(text: str) -> int:
-    """Count the values of JSON, with what looks like values inside strings; it may not be JSON."""
+    """Count the values of JSON, and lookalikes inside strings; it may not be JSON."""
     return text.count(",") + text.count("[") + text.count("{")
 
 

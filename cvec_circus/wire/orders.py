@@ -1,8 +1,8 @@
 """Orders to the watchers, as values.
 
-Names and patterns are resolved before an order is made. `watchers` of None means all of them, in
-the sequence of a campaign; stopped ones without `autostart` are left alone then. `cause` says who
-gave the order, and why.
+Names and patterns are resolved before an order is made. `watchers` of None means all, in the
+sequence of a campaign; stopped ones without `autostart` are then left alone. `cause` says who gave
+the order, and why.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stop(NamedTuple):
 
     watchers: Chosen
     cause: Cause
-    failed: bool = False  # the sender gives them up
+    failed: bool = False  # the sender marks them as failed
     with_dependants: bool = False  # what depends on them first
 
 
@@ -48,7 +48,7 @@ class Restart(NamedTuple):
 class Reload(NamedTuple):
     """Replace every process, or send it SIGHUP where `send_hup` is set. Immutable.
 
-    Of all watchers, those that are wanted up or have given up; named ones start if they are down.
+    An order to all covers those that are wanted up or have given up; named ones start if down.
     """
 
     watchers: Chosen
@@ -125,7 +125,7 @@ class Configure(NamedTuple):
     bases: Sequence[tuple[Watcher, Mapping[str, Any]]]  # each watcher's configured options
     cause: Cause
     settled: Sequence[Watcher] = ()  # those that are as the configuration wants them
-    joined: Sequence[Watcher] = ()  # those that a rollout makes so, which is under way
+    joined: Sequence[Watcher] = ()  # those that a rollout under way brings there
 
 
 class Quit(NamedTuple):

@@ -8,18 +8,18 @@ from typing import Any, Callable, NamedTuple
 
 
 class Outcome:
-    """What an order did. Immutable by convention: made by the core, read by the command.
+    """The result of an order. Immutable by convention: made by the core, read by the command.
 
     Attributes:
         error: Why the order was not completed, a sentence; None if it was.
-        timed_out: Whether that is only because its time was up.
+        timed_out: Whether the only reason is that its time was up.
         started: Pids that run now and did not when the order was given.
         stopped: Pids that ran when the order was given and are gone now.
         kept: Pids that ran then and run now.
         numprocesses: How many processes are wanted now, in all watchers of the order.
         strays: Processes left behind outside the groups: watcher, pid and command of each.
-        failed: The watchers that did not get there.
-        gap: The watchers that were without a process for a moment: what ran was stopped first.
+        failed: The watchers for which the order failed.
+        gap: The watchers that had no process for a moment: the old ones were stopped first.
     """
 
     __slots__ = (
@@ -51,13 +51,13 @@ class Outcome:
 
 
 class Wait:
-    """The sender of an order waits for its end. Owned by the supervisor thread.
+    """A sender waiting for the end of an order. Owned by the supervisor thread.
 
     Attributes:
-        then: Called with the outcome, once, or never if the sender is gone by then.
+        then: Called once with the outcome, or never if the sender is gone.
         timeout: Seconds after which the outcome is an error; None for no limit.
-        proved: Whether the order has to have proved itself: see `core.proof`.
-        parts: What the desk of the supervisor notes before the order is applied.
+        proved: Whether the processes must be proved: see `core.proof`.
+        parts: What the supervisor's desk records before the order is applied.
     """
 
     __slots__ = ("_gone", "parts", "proved", "then", "timeout")
@@ -75,7 +75,7 @@ class Wait:
         self._gone: Callable[[], object] | None = None
 
     def on_gone(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call a function when the sender is gone, to keep nothing for it."""
+        """Call a function when the sender is gone, to release what is kept for it."""
         self._gone = partial(fn, *args)
 
     def gone(self) -> None:
@@ -85,7 +85,7 @@ class Wait:
             gone()
 
     def forget(self) -> None:
-        """Drop the function to call: or the two would keep each other alive."""
+        """Drop the function, or the two would keep each other alive."""
         self._gone = None
 
 
@@ -94,27 +94,27 @@ class Death(NamedTuple):
 
     wid: int
     pid: int
-    exit_code: int | None  # negative for a signal; None if other code here has collected it
+    exit_code: int | None  # negative for a signal; None if other code in this process reaped it
     cause: str  # what ended it, as published
     at: float  # when that became known
-    actor: str = ""  # who ordered it; "" if nobody did
+    actor: str = ""  # who ordered it; "" if it was not ordered
     why: str = ""  # the reason that the actor gave
     lived: float = 0.0  # seconds from its spawn on
     life: int = 0  # the number of the watcher's life in which it died
     was_proved: bool = False  # it had been ready once, or had done its work
-    failure: str = ""  # why it never became its program
-    oom: bool = False  # the kernel has killed it, because its cgroup was out of memory
-    output: tuple[str, ...] | None = None  # what it wrote last; None if that is not known
+    failure: str = ""  # why it never executed its program
+    oom: bool = False  # the kernel killed it because its cgroup was out of memory
+    output: tuple[str, ...] | None = None  # its last output; None if that is not known
     is_awaited: bool = False  # its output is on its way
     was_rolled: bool = False  # a rollout judged it, or was replacing it
 
     def to_state(self) -> list[Any]:
-        """Return what is written down: all but what only an order needs that waits."""
+        """Return what is saved: all but what only a waiting order needs."""
         return list(self[:-1])
 
 
 WROTE = "it wrote last: "
-"""What stands before the output of a process that failed, at the end of a sentence."""
+"""Introduces the output of a failed process at the end of a sentence."""
 
 STANDING = {
     "unready": "is not ready",
@@ -123,7 +123,7 @@ STANDING = {
     "failed": "has failed",
     "invalid": "cannot be used",
 }
-"""Of phases that do not follow "is"."""
+"""Predicates of phases that do not follow "is"."""
 
 
 def standing(phase: str) -> str:
@@ -132,7 +132,7 @@ def standing(phase: str) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Render a duration in seconds in two digits, whole ones from ten seconds on."""
+    """Render a duration in seconds with two digits, in whole seconds from ten on."""
     if seconds < 0.001:
         return "less than 0.001 s"
     return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.2g} s"

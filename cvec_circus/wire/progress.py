@@ -1,7 +1,7 @@
 """A plugin's progress, in memory that it shares with its daemon: the numbers of two events.
 
-The plugin writes them, and the daemon reads them when the plugin has died: its successor goes on
-from there, and the event that it died in is known. Safe from any thread.
+The plugin writes them, and the daemon reads them when the plugin has died: its successor resumes
+there, and the daemon knows the event that it died in. Safe from any thread.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ DELIVERED, CURRENT = 0, 1
 
 
 def of_its_own() -> memoryview:
-    """Return memory that no other process shares, with both numbers 0."""
+    """Return memory that no other process shares yet, with both numbers 0."""
     return memoryview(bytearray(LAYOUT.size)).cast("Q")

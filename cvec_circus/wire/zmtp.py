@@ -44,7 +44,7 @@ _DROPPED = b"\0"
 _LARGE = 4096
 #: Decoded bytes that may stay in the buffer: removing them moves the rest, which costs time.
 _SLACK = 1 << 16
-#: What a decoder knows beside bytes.
+#: A decoder's state besides its bytes.
 _COUNTED = tuple("_count _greeted _kept _largest _skip _skipping_more _total ready".split())
 
 
@@ -119,13 +119,13 @@ class Decoder:
         self._kept = self._count = self._largest = self._total = 0
 
     def to_state(self) -> dict[str, Any]:
-        """Return what it has taken in so far, in JSON's types."""
+        """Return the state of decoding, in JSON's types."""
         plain = {name: getattr(self, name) for name in _COUNTED}
         frames = [frame.decode("latin-1") for frame in self._frames]
         return {**plain, "buffer": self._buffer[self._at :].decode("latin-1"), "frames": frames}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `to_state` has returned."""
+        """Resume from what `to_state` returned."""
         for name in _COUNTED:
             setattr(self, name, state[name])
         self._buffer = bytearray(state["buffer"], "latin-1")
@@ -142,11 +142,11 @@ class Decoder:
         return self._skip > _LARGE or len(self._buffer) - self._at >= _LARGE
 
     def feed(self, received: bytes) -> None:
-        """Add what was read."""
+        """Add bytes that were read."""
         self._buffer += received
 
     def decode(self) -> Message | Control | None:
-        """Return the next message or command; None when more has to be read first.
+        """Return the next message or command; None when more must be read first.
 
         Also returns `PART` (compare with `is`), so that no call takes long.
 
@@ -273,7 +273,7 @@ class Decoder:
         return found
 
     def _compact(self) -> None:
-        """Release what was decoded."""
+        """Remove decoded bytes from the buffer."""
         if self._at == len(self._buffer):
             self._buffer = bytearray()
             self._at = 0
