@@ -12,13 +12,13 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import NONE, Cause
 
 FIRST_DELAY = 0.05
-"""Seconds; the second quick death in a row waits this long, the next ones twice as long each."""
+"""Seconds to wait after the second quick death in a row; each further one doubles it."""
 
 FAILED_START_CEILING = 1.0
-"""Seconds between two attempts to start what cannot be started, where backoff is turned off."""
+"""Seconds between two attempts to start a program that cannot be started, with backoff off."""
 
 NEVER = -1.0
-"""Stands for the life of a process that never became its program: less than any `min_uptime`."""
+"""The lifetime of a process that never executed its program: less than any `min_uptime`."""
 
 
 class Backoff:
@@ -26,7 +26,7 @@ class Backoff:
 
     step: int  # how far the wait has doubled
     deaths: int  # quick ones, in a row
-    delay: float  # the wait that the last death has earned, in seconds, without jitter
+    delay: float  # the wait after the last death, in seconds, without jitter
     ready_at: float  # the instant from which the slot may spawn again
     cause: Cause  # what ended its last process, for the event of the next spawn
     is_respawn: bool  # that process died by itself, so no order waits for the next one
@@ -42,14 +42,14 @@ class Backoff:
         self.is_respawn = self.is_doubtful = False
 
     def died(self, lived: float, now: float, options: WatcherOptions, random: float) -> None:
-        """Work out what a death by itself earns.
+        """Work out the wait after a process died by itself.
 
         Args:
-            lived: How many seconds the process was there, or was alive by its checks; 0 if it has
-                failed these from the beginning, `NEVER` if it was never its program.
+            lived: How many seconds the process ran, or passed its live checks; 0 if it failed these
+                from the beginning, `NEVER` if it never executed its program.
             now: The instant of its death.
             options: The watcher's.
-            random: In [0, 1), for the jitter; `respawn_delay` is kept to the letter.
+            random: In [0, 1), for the jitter; `respawn_delay` has none.
         """
         least = options.respawn_delay
         wait = 0.0

@@ -1,9 +1,9 @@
 """What a watcher waits for: conditions before it starts, and the answers of its hooks.
 
 A watcher in WAITING holds conditions, and opens when all of them are met: its turn in an order to
-all, the end of a removed one of its name, what it depends on, a first connection. The reason that
-a person is shown is the first unmet one's. None of them holds up another watcher: what waits
-behind a watcher that cannot go on waits for a bounded time (see `campaign`).
+all, the end of a removed watcher of its name, its dependencies, a first connection. The reason
+shown to people is that of the first unmet one. None of them holds up other watchers: those behind a
+watcher that cannot proceed wait for a bounded time (see `campaign`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cvec_circus.wire.outcome import standing
 from cvec_circus.wire.topics import fold
 
 Watcher = Any
-"""A `core.watcher.Watcher`, which holds conditions and so stands above them."""
+"""A `core.watcher.Watcher`, which holds conditions and so is above them."""
 
 Clock = Any
 """The `ports.TurnClock`."""
@@ -27,25 +27,25 @@ Find = Callable[[str], Union[Watcher, None]]
 """Finds a watcher by its name."""
 
 Explain = Callable[[Watcher], str]
-"""Returns why a watcher stands where it stands, "" if there is nothing to explain."""
+"""Explains a watcher's state, "" if there is nothing to explain."""
 
 
 class Condition(Protocol):
     """One reason to wait. Immutable.
 
-    Facts meet most of them. One that time alone meets is `TIMED`; one that may stay unmet for any
-    time with nothing wrong is `LASTING`.
+    Facts meet most of them. One that time alone meets is in `TIMED`; one that may stay unmet
+    indefinitely with nothing wrong is in `LASTING`.
     """
 
     def is_met(self) -> bool:
-        """Tell whether there is nothing to wait for any more."""
+        """Tell whether the condition is met."""
 
     def why(self, explain: Explain) -> str:
-        """Say what it waits for, as a sentence without a subject."""
+        """Say what it waits for, as a predicate."""
 
 
 class Stage(NamedTuple):
-    """Which watchers an order to all asks together. Immutable."""
+    """The watchers that an order to all asks together. Immutable."""
 
     starts: bool  # they are to start; otherwise they are to stop
     rank: int  # the lowest first
@@ -66,7 +66,7 @@ class Turn(NamedTuple):
 
 
 class Predecessor(NamedTuple):
-    """A removed watcher of the same name is not all gone. Immutable."""
+    """A removed watcher of the same name is not gone yet. Immutable."""
 
     watcher: Watcher
 
@@ -102,7 +102,7 @@ class Schedule(NamedTuple):
 
     @property
     def due_at(self) -> float | None:
-        """The instant at which to look at the watcher; None while it is not known."""
+        """The instant at which to check the watcher; None while it is not known."""
         run = self.watcher.run
         return None if run is None else float(run.at)
 
@@ -121,9 +121,9 @@ class Schedule(NamedTuple):
 
 
 class Dependency(NamedTuple):
-    """Another watcher has not come to where this one needs it. Immutable."""
+    """Another watcher has not reached the state that this one needs. Immutable."""
 
-    name: str  # the other one's; it may not be there yet
+    name: str  # the other one's; it may not exist yet
     condition: str  # one of `options.checks.CONDITIONS`, "" for the usual one
     find: Find
 
@@ -134,7 +134,7 @@ class Dependency(NamedTuple):
 
     @property
     def need(self) -> str:
-        """What the other one must be."""
+        """The state that the other one must reach."""
         watcher = self.find(self.name)
         is_job = watcher is not None and watcher.is_job
         return self.condition or ("succeeded" if is_job else "ready")
@@ -147,14 +147,14 @@ class Dependency(NamedTuple):
             return bool(watcher.is_up) or watcher.has_completed
         failed = watcher.places.failed_exits or watcher.reason
         has_done = bool(watcher.has_completed) and (need == "completed" or not failed)
-        if need == "ready":  # what has done its work was ready, however short it took
+        if need == "ready":  # a completed process was ready, however short it ran
             return bool(watcher.is_ready and watcher.is_told_ready) or has_done  # its event first
         return has_done
 
     def last(self) -> tuple[Dependency | None, Watcher | None]:
-        """Return the end of the chain: the one that all wait for, and what is waited for there.
+        """Return the end of the chain: the watcher that all wait for, and its condition.
 
-        That is None in a circle; the watcher is None if it is not there.
+        The condition is None in a cycle; the watcher is None if it does not exist.
         """
         last, seen = self, set()
         while (watcher := last.find(last.name)) is not None and watcher.life is WAITING:
@@ -168,7 +168,7 @@ class Dependency(NamedTuple):
         return last, watcher
 
     def is_hopeless(self) -> bool:
-        """Tell whether it stays unmet unless something is ordered."""
+        """Tell whether only an order can meet it."""
         last, watcher = self.last()
         if last is None or watcher is None:
             return True
@@ -202,14 +202,14 @@ OF_OPTIONS = (Schedule, Dependency)
 each returns those of a watcher as its options are now."""
 
 TIMED = (Schedule,)
-"""Those with a `due_at`."""
+"""Conditions with a `due_at`."""
 
 LASTING = (Connection, Schedule)
-"""Those that hold back neither lower priorities nor the answer to `start --waiting`."""
+"""Conditions that hold back neither lower priorities nor the answer to `start --waiting`."""
 
 
 class Question(NamedTuple):
-    """What a hook has been asked, and what the answer is for. Immutable."""
+    """A question to a hook, and what the answer is for. Immutable."""
 
     name: str  # the hook's
     life: int  # the number of the watcher's life in which it was asked
@@ -231,7 +231,7 @@ class Gate(NamedTuple):
 def dependants(
     watchers: Iterable[Watcher], needed: Callable[[Any], Iterable[str]] = needed_by
 ) -> dict[str, list[Watcher]]:
-    """Return which of some watchers need each other one, by the folded name of that one."""
+    """Return which of some watchers need each other one, keyed by the latter's folded name."""
     found: dict[str, list[Watcher]] = {}
     for watcher in watchers:
         for name in needed(watcher.options):

@@ -1,9 +1,9 @@
-"""converge(): from what is so towards what is wanted, one idempotent pass.
+"""converge(): one idempotent pass from the actual towards the desired state.
 
 A pass looks at one watcher, meets the deadlines that have come, and takes every step that is
-possible now. It never waits: a step that has to wait leaves a deadline, or counts on a fact that
-will come. Running it again without news changes nothing, so orders may arrive at any moment and in
-any mixture.
+possible now. It never waits: a step that has to wait leaves a deadline, or relies on a fact to
+come. Running it again without news changes nothing, so orders may arrive at any moment and in any
+combination.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Steps(Scheduler):
         super().__init__(ports)
         self._find = find
         self._waiting_for: dict[str, dict[Watcher, None]] = {}
-        """What waits for a watcher to start, or to be ready, by the folded name of that one."""
+        """The watchers that wait for one to start, or to be ready, by that one's folded name."""
         self._waits: dict[Watcher, str] = {}  # the other way round
         self._newly: set[Watcher] = set()  # those whose wait has begun in this pass
         self._steps: dict[Life, Callable[[Watcher], bool | None]] = {
@@ -61,8 +61,8 @@ class Steps(Scheduler):
                 return bool(more)
 
     def adopt(self, watcher: Watcher, had_gap: bool = True) -> None:
-        """Go on with the processes that an earlier daemon has left: their checks and deadlines, and
-        the rollout of those that are older than wanted. Without a gap no run was missed."""
+        """Resume the checks and deadlines of processes left by an earlier daemon, and the rollout
+        of those that are older than wanted. Without a gap no run was missed."""
         places, now, options = watcher.places, self.now(), watcher.options
         for process in places.fresh:
             if options.max_age:
@@ -129,7 +129,7 @@ class Steps(Scheduler):
             self._begin(watcher)
 
     def depend(self, watcher: Watcher) -> None:
-        """Let a watcher wait for what its options say, as they are now."""
+        """Make a watcher wait for what its current options say."""
         find, clock = self._find, self.ports.clock
         others = (one for one in watcher.conditions if not isinstance(one, OF_OPTIONS))
         own = (one for kind in OF_OPTIONS for one in kind.of(watcher, find, clock))
@@ -137,7 +137,7 @@ class Steps(Scheduler):
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
 
     def wait_no_more(self, watcher: Watcher) -> None:
-        """Keep no watcher in the line of what it does not wait for any more."""
+        """Remove a watcher from the lists of those it no longer waits for."""
         name = self._waits.pop(watcher, None)
         if name is not None and name in self._waiting_for:
             self._waiting_for[name].pop(watcher, None)
@@ -145,8 +145,8 @@ class Steps(Scheduler):
                 del self._waiting_for[name]
 
     def released_by(self, watcher: Watcher) -> list[Watcher]:
-        """Return the watchers that have waited for this one and need not any more, and all behind
-        it when they may wait for ever."""
+        """Return the watchers that no longer have to wait for this one, and all behind it when they
+        may wait forever."""
         name = fold(watcher.name)
         waiting = self._waiting_for.get(name, {})
         released = [one for one in waiting if not waits_for(one, name)]
@@ -158,7 +158,7 @@ class Steps(Scheduler):
         return [*released, *self._all_behind(watcher)] if may_be_hopeless else released
 
     def _all_behind(self, watcher: Watcher) -> list[Watcher]:
-        """Return the watchers that wait for this one, and what waits for these."""
+        """Return the watchers that wait for this one, and transitively those that wait for them."""
         found: dict[Watcher, None] = {}
         left = [watcher]
         while left:
@@ -179,7 +179,7 @@ class Steps(Scheduler):
             watcher.conditions.append(Connection())
 
     def stop_listening(self, watcher: Watcher) -> None:
-        """Leave the connections to its processes, or to none."""
+        """Stop watching for connections: its processes accept them, or none does."""
         if watcher.connection is not None:
             watcher.conditions.remove(watcher.connection)
             self.ports.doorbell.ignore(watcher)
@@ -200,7 +200,7 @@ class Steps(Scheduler):
         self.stop_listening(watcher)
         watcher.conditions.clear()
         if is_demanded:
-            # Unlike an order, a connection cannot make what dies at once start any faster.
+            # Unlike an order, a connection does not reset the backoff.
             watcher.goal = watcher.goal._replace(cause=CONNECTION, size_cause=CONNECTION)
             for memory in watcher.places.backoffs.values():
                 memory.cause = NONE
@@ -247,7 +247,7 @@ class Steps(Scheduler):
             watcher.enter(STOPPING)
 
     def _stopping(self, watcher: Watcher) -> bool:
-        """Stop what runs, as the turn allows; when nothing is left it is down."""
+        """Stop running processes, as the turn allows; the watcher is down when nothing is left."""
         places = watcher.places
         if self._stop_each(watcher, [*places.stale, *places.fresh], watcher.goal.cause):
             return True
@@ -259,7 +259,7 @@ class Steps(Scheduler):
         return False
 
     def passes(self, watcher: Watcher, name: str) -> bool:
-        """Tell whether a hook has let the watcher take its next step; it gives up after a no."""
+        """Tell whether a hook lets the watcher take its next step; it gives up after a no."""
         refusal = self.answer(watcher, name)
         if refusal:
             self.give_up(watcher, refusal)
@@ -304,8 +304,8 @@ class Steps(Scheduler):
         return more
 
     def _shed_surplus(self, watcher: Watcher) -> bool:
-        """Free the places that are too many, first of what does not run, then of the oldest; return
-        whether the turn was over before all of them were free."""
+        """Free surplus places, first those without a process, then the oldest; return whether the
+        turn was over before all of them were free."""
         places = watcher.places
         surplus = places.held - watcher.goal.numprocesses
         if surplus <= 0:
@@ -326,7 +326,7 @@ class Steps(Scheduler):
 
 
 def failure(watcher: Watcher) -> str:
-    """Say how the processes of a watcher have failed that are not replaced, "" if none has."""
+    """Say how the unreplaced processes of a watcher have failed, "" if none has."""
     failed, death = watcher.places.failed_exits, watcher.places.last_death
     if failed == 1 and death is not None and death.exit_code != 0:
         return f"process {death.pid} {ended(death.exit_code, death.oom)}"

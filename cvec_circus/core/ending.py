@@ -1,4 +1,4 @@
-"""Ending processes: the signal that asks, the deadline, SIGKILL, and what not even that ends."""
+"""Ending processes: the stop signal, the deadline, SIGKILL, and processes that survive it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 
 UNKILLABLE_TIMEOUT = 5.0
-"""Seconds after SIGKILL when a process that is still there is called unkillable."""
+"""Seconds after SIGKILL when a surviving process counts as unkillable."""
 
 COMPLAINT_DELAY = 10.0
 """Seconds between two log lines about it."""
@@ -31,8 +31,7 @@ class Ender(Asker):
         """Ask a running process to end, and set the deadline of SIGKILL.
 
         The stop signal goes to the leader, and to its descendants only with `stop_children`.
-        SIGCONT follows, because a process that has been stopped (SIGSTOP) would never see the
-        other.
+        SIGCONT follows, because a process stopped by SIGSTOP would never see the stop signal.
         """
         signum = int(watcher.options.stop_signal if signum is None else signum)
         pid, wid, places = process.pid, process.wid, watcher.places
@@ -70,7 +69,7 @@ class Ender(Asker):
     def tell_signal(
         self, watcher: Watcher, process: ManagedProcess, signum: int, cause: Cause, **more: object
     ) -> None:
-        """Publish that a client has a signal sent to a process, or to others of its family."""
+        """Publish that a client sent a signal to a process, or to others of its family."""
         told = {"process_pid": process.pid, "wid": process.wid, "signum": int(signum), **more}
         self.publish(watcher, "signal", cause, **told)
 
@@ -98,7 +97,7 @@ class Ender(Asker):
             self.ports.signals.send(process, SIGCONT)
 
     def kill(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Send SIGKILL to a process that had its time to end, or to what it left behind."""
+        """Send SIGKILL to a process whose time is up, or to what it left behind."""
         pid, signum, note = process.pid, int(SIGKILL), self.note
         process.killed = True
         watcher.places.due(process, Purpose.COMPLAIN, self.now() + UNKILLABLE_TIMEOUT)
@@ -113,9 +112,9 @@ class Ender(Asker):
         self.tell(watcher, "after_signal", pid=pid, signum=signum)
 
     def complain(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Name a leader that SIGKILL did not end: it stays, and keeps its slot.
+        """Report a leader that SIGKILL did not end: it stays, and keeps its slot.
 
-        What a dead leader left does not: it is a stray from now on, and the place is free.
+        Leftovers of a dead leader do not: they are strays from now on, and the place is free.
         """
         if not process.has_leader:
             self.ports.signals.abandon(process)

@@ -1,8 +1,8 @@
-"""An essential watcher: when it ends for good, everything else does, and the daemon with its code.
+"""Essential watchers: when one ends for good, everything stops, and the daemon exits with its code.
 
 *For good* means by itself: its last process has ended and is not replaced, or it has given up. An
-order to stop, remove or restart it does not count, unless it calls the watcher one that cannot run,
-as the plugin `flapping` does.
+order to stop, remove or restart it does not count, unless it marks the watcher as failed, as the
+plugin `flapping` does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import OWN_ENDS
 
 FAILED = 1
-"""The exit code where that of the process that failed is not known, or none could be started."""
+"""The exit code if that of the failed process is not known, or none could be started."""
 
 SIGNALLED = 128
 """What is added to the number of a signal, as in shells."""
@@ -38,7 +38,7 @@ def end_of(watcher: Watcher, before: Life) -> Ended | None:
 
     Args:
         watcher: The watcher.
-        before: Where it stood before this turn.
+        before: Its life before this turn.
     """
     is_over = watcher.reason or watcher.goal.word == THE_END
     is_over = is_over and not watcher.goal.up  # a job waits for its next run
@@ -61,7 +61,7 @@ def end_of(watcher: Watcher, before: Life) -> Ended | None:
 
 
 def _exit_code(status: int | None) -> int:
-    """Return a process's status as an exit code: 128 and the number for a signal."""
+    """Return a process's status as an exit code: 128 plus the number for a signal."""
     if status is None:
         return FAILED
     return SIGNALLED - status if status < 0 else status

@@ -1,7 +1,7 @@
 """Facts: what the desks report to the core. They are recorded; `converge()` acts.
 
 A desk appends a fact to the mailbox when something has happened; the roster takes the facts at the
-beginning of its turn, in the order in which they came.
+beginning of its turn, in order of arrival.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Exited(NamedTuple):
     process: ManagedProcess
     ended: Exit
     leaves: bool = False
-    """Members of its process group are still there, which have been sent SIGTERM already, or it is
-    not known yet; `Emptied` follows."""
+    """Its process group still has members, which have been sent SIGTERM, or that is not known yet;
+    `Emptied` follows."""
     report: str = ""  # the line a plugin left to say why it cannot run
-    failure: Exception | None = None  # why it never became its program; None if it did
+    failure: Exception | None = None  # why it never executed its program; None if it did
     is_captured: bool = False  # `Written` follows
-    oom: bool = False  # the kernel has killed it, because its cgroup was out of memory
+    oom: bool = False  # the kernel killed it because its cgroup was out of memory
 
 
 class Emptied(NamedTuple):
@@ -45,7 +45,7 @@ class Emptied(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a process that has ended had written last. Immutable."""
+    """The last output of a process that has ended. Immutable."""
 
     watcher: Watcher
     pid: int
@@ -53,13 +53,13 @@ class Written(NamedTuple):
 
 
 class Vacated(NamedTuple):
-    """Nothing is left in its cgroup: what waits for that is looked at. Immutable."""
+    """The watcher's cgroup is empty. Immutable."""
 
     watcher: Watcher
 
 
 class Strayed(NamedTuple):
-    """What the watcher's processes left behind outside its slots, all of it. Immutable."""
+    """Everything that the watcher's processes left behind outside its slots. Immutable."""
 
     watcher: Watcher
     strays: tuple[Stray, ...]
@@ -89,7 +89,7 @@ class Extended(NamedTuple):
 
     watcher: Watcher
     process: ManagedProcess
-    seconds: float  # from now on; the desk of probes bounds them
+    seconds: float  # from now on; bounded by the desk of probes
 
 
 class Connected(NamedTuple):
@@ -99,7 +99,7 @@ class Connected(NamedTuple):
 
 
 class Rescheduled(NamedTuple):
-    """The next run of a watcher comes at another instant, as the wall clock was set. Immutable."""
+    """A watcher's next run comes at another instant: the wall clock was set. Immutable."""
 
     watcher: Watcher
     run: Run
@@ -233,8 +233,8 @@ class Recorder(Spawner):
             self.fail_rollout(watcher, process, f"process {pid} {how}, {when}", not was_ready)
 
     def _cause_of_end(self, watcher: Watcher, process: ManagedProcess, exit_code: int) -> Cause:
-        """Return what has ended a process that nothing here has asked to end: the signal of a
-        client, or itself, which may be because of such a signal."""
+        """Return the cause of the end of a process that was not asked to end: a client's signal, or
+        the process itself, perhaps because of such a signal."""
         sent = process.signalled = Sent(*process.signalled)
         if sent.signum and exit_code == -sent.signum:
             return SIGNALLED._replace(actor=sent.actor, why=sent.why)
@@ -250,8 +250,7 @@ class Recorder(Spawner):
     ) -> None:
         """Work out when its place may be filled again, if it leaves one.
 
-        To end because it was not alive is a death like one by itself: it has lived as long as its
-        checks have held.
+        Ending because it was not alive counts as a death: it lived as long as its checks held.
         """
         places = watcher.places
         if not process.holds_place:
@@ -272,7 +271,7 @@ class Recorder(Spawner):
         self.back_off(watcher, process.wid, lived, process.cause)
 
     def _answered(self, fact: Answered) -> None:
-        """Take the answer to a question; one that is not awaited any more is dropped."""
+        """Take the answer to a question; drop one that is no longer awaited."""
         watcher, refusal = fact.watcher, fact.refusal
         question = watcher.questions.pop(fact.token, None)
         if question is None:

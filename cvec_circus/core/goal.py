@@ -1,4 +1,4 @@
-"""What is wanted of a watcher: its goal, and the rollout that replaces its processes."""
+"""The desired state of a watcher: its goal, and the rollout that replaces its processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cvec_circus.wire.cause import MAX_AGE, NONE, ROLLBACK, Cause
 from cvec_circus.wire.outcome import WROTE
 
 THE_END = "the end of its last process"
-"""The word for what ends a watcher whose processes are not respawned."""
+"""The word for the end of a watcher whose processes are not respawned."""
 
 PAST = {
     "start": "started",
@@ -19,29 +19,29 @@ PAST = {
     "reload": "reloaded",
     "rm": "removed",
 }
-"""What the one who gave an order did to the watcher, by the order's word."""
+"""What an order's actor did to the watcher, by the order's word."""
 
 
 CHANGES = ("command:set", "command:reloadconfig")
-"""The causes of rollouts that bring about other options."""
+"""The causes of rollouts that change options."""
 
 
 class Goal(NamedTuple):
-    """What is wanted. Immutable: each order makes a new one."""
+    """The goal of a watcher. Immutable: each order makes a new one."""
 
-    numprocesses: int  # how many processes it is to have when it is up
+    numprocesses: int  # how many processes it should have when it is up
     up: bool = False
-    generation: int = 1  # the oldest that will do: a process from an older one is stale
+    generation: int = 1  # the oldest acceptable one: a process from an older one is stale
     cycle: bool = False  # it has to be down once before it is up again: a restart
     cause: Cause = NONE  # who or what last decided whether it is to be up
     size_cause: Cause = NONE  # likewise, how many processes it is to have
     word: str = ""  # for the last order: "start", "stop" ...; "" before the first
     patience: float | None = None  # seconds until SIGKILL at most; the end of the daemon sets it
-    mute: bool = False  # no hook is asked any more, because there is no time for it
+    mute: bool = False  # hooks are no longer asked, because there is no time
 
     @property
     def deed(self) -> str:
-        """Who has decided it, and what: for an order before it, which it has made void."""
+        """Who decided what, for an earlier order that this one has overridden."""
         if self.word == THE_END:
             return "its last process has ended"
         if self.word == "quit":
@@ -86,12 +86,12 @@ class Rollout(NamedTuple):
     began_at: float
     undo: Undo  # the options of before
     way_back: bool = False  # a process was proved when it began
-    may_retry: bool = False  # once more with a surge of 0, if a new process exits
+    may_retry: bool = False  # retry with a surge of 0, if a new process exits
     has_gap: bool = False  # an old process had to end before its successor: none ran meanwhile
 
     @property
     def is_partial(self) -> bool:
-        """Whether it replaces some processes of the generation that is wanted, and no others."""
+        """Whether it replaces only some processes of the wanted generation."""
         return self.cause.text in (MAX_AGE.text, "command:kill")
 
     @property
@@ -109,14 +109,14 @@ class Failed(NamedTuple):
     pid: int  # of that process; 0 if it could not be spawned
     kept: tuple[int, ...]  # the pids of the old processes that stay
     total: int  # how many processes it was to replace
-    replaced: int  # how many of them new ones have replaced that stay
+    replaced: int  # how many of them have been replaced by new ones that stay
     is_undone: bool  # the options of before are back
-    text: str = ""  # all of it; "" until it is known what the process has written last
+    text: str = ""  # the full text; "" until the last output of the process is known
     is_over: bool = False  # another order has come
-    generation: int = 0  # the one that the rollout was to bring about
+    generation: int = 0  # the generation that the rollout was to establish
 
     def told(self, kept: Collection[int], words: str) -> Failed:
-        """Return it with its text, now that it is known what is left, and what was written."""
+        """Return it with its text, now that the kept processes and the last output are known."""
         count, total = len(kept), self.total
         left = []
         if self.is_undone:

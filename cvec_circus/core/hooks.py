@@ -1,12 +1,12 @@
 """Hooks, as the core sees them: questions that the world answers later.
 
-A hook is a function of the user's. It runs on a thread of its watcher's own, one after the other in
-the order in which they were asked, and takes the time it takes. The core never waits for it: it
-asks, and goes on with everything but the step that the answer decides.
+A hook is a user's function. A watcher's hooks run on its hook thread, one after the other in the
+order in which they were asked, and may take any time. The core never waits: it asks, and carries on
+with everything but the step that the answer decides.
 
-A question that decides something has a token, and is kept with what the answer is for until the
-answer comes. A process that has been spawned is *on trial* until its after_spawn has said yes:
-before that it is not good enough to have an old one stopped for it, or to call the watcher up.
+A question that decides something has a token, and is kept with its purpose until the answer comes.
+A spawned process is *on trial* until its after_spawn has said yes: until then no old process is
+stopped for it, and the watcher does not count as up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ YES = ""
 
 
 class Asker:
-    """Asks hooks: the base of all that acts on watchers. Owned by the supervisor thread."""
+    """Asks hooks: the base of every class that acts on watchers. Owned by the supervisor thread."""
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
@@ -47,7 +47,7 @@ class Asker:
             The answer, which is forgotten with this call; None as long as there is none.
         """
         if not watcher.has_hook(name):
-            watcher.gate = None  # nor is one awaited that has been taken away meanwhile
+            watcher.gate = None  # nor is the answer of a removed hook awaited
             return YES
         gate = watcher.gate
         if gate is None or gate.name != name:

@@ -1,14 +1,14 @@
 """The life of a watcher: the table that everything else in the core follows.
 
 The core is level-triggered. An *order* (start, stop, incr ...) only changes the goal; a *fact* (a
-process has ended, a hook has answered) only changes what is so; and `converge()` compares the two
-and takes the next steps. No state stands for "which command is running", so there is nothing that
-a second command could run into: it changes the goal, and the next pass works towards that one.
+process has ended, a hook has answered) only changes the actual state; and `converge()` compares the
+two and takes the next steps. No state means "a command is running", so a second command never
+conflicts with a first: it changes the goal, and the next pass works towards that one.
 
-A watcher is four things: a `Goal` (what is wanted), a `Life` (where it stands), a `Rollout` (the
-replacement of its processes, if one is under way) and `Places` (its processes, and what is counted
-about them). The true state is in these four, in the conditions it waits for and in the questions
-its hooks have not answered; all of them can be written down and read again.
+A watcher is four things: a `Goal` (its desired state), a `Life` (the step it is at), a `Rollout`
+(the replacement of its processes, if one is under way) and `Places` (its processes and their
+counters). Its whole state is in these four, in the conditions it waits for and in the questions its
+hooks have not answered; all of them can be saved and restored.
 
 ========  ========  ============================================  ==================================
 life      wire      meaning                                       what comes next
@@ -44,7 +44,7 @@ import enum
 
 
 class Life(enum.Enum):
-    """Where a watcher stands. Immutable."""
+    """The step a watcher is at. Immutable."""
 
     __hash__ = object.__hash__  # see `process.ProcessState`
 
@@ -79,7 +79,7 @@ STEPS: dict[Life, tuple[Life, ...]] = {
     CLOSING: (STOPPING,),
     STOPPING: (DOWN,),
 }
-"""From each, those that may come next."""
+"""The steps that may follow each."""
 
 RUNNING = (OPENING, FILLING, UP)
-"""Where it keeps its processes running, or is about to."""
+"""The lives in which it keeps its processes running, or is about to."""

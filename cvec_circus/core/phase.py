@@ -1,4 +1,4 @@
-"""The phase of a watcher: what a person wants to know, beside the words of the wire.
+"""The phase of a watcher: its state as shown to people, beside the words of the wire.
 
 ===========  ======================================================================
 phase        meaning
@@ -24,7 +24,7 @@ from typing import Any
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, WAITING
 
 FAILING = frozenset({"backoff", "unready"})
-"""The phases of a watcher that may become ready later, after an attempt that has failed."""
+"""Phases of a watcher that may still become ready after a failed attempt."""
 
 
 def phase(watcher: Any) -> str:
@@ -64,7 +64,7 @@ def _backs_off(watcher: Any, wid: int) -> bool:
 
 
 def _still_serves(watcher: Any) -> bool:
-    """Tell whether all that is not proved replaces something that still serves."""
+    """Tell whether every unproved process replaces one that still serves."""
     places, rollout = watcher.places, watcher.rollout
     if rollout is None or not rollout.is_partial:
         return False

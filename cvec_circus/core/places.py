@@ -1,7 +1,7 @@
 """The places of a watcher: its processes by number, and everything that is counted about them.
 
-A pass of the core costs what has changed, however many processes there are, because nothing here
-has to be counted again: each change of a slot goes through a method that keeps the numbers true.
+The cost of a pass depends on what has changed, not on the number of processes, because nothing is
+recounted: each change of a slot goes through a method that keeps the counters right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cvec_circus.wire.cause import NONE, Cause
 from cvec_circus.wire.outcome import Death
 
 EXEC_TIME = 1.0
-"""Seconds in which a spawned process becomes its program, or fails to."""
+"""Seconds in which a spawned process executes its program, or fails to."""
 
 DEATHS = 20
 """How many deaths a watcher remembers."""
@@ -29,28 +29,28 @@ class Places:
     slots: dict[int, ManagedProcess]  # all of them, by wid
     pending: dict[ManagedProcess, None]  # those that wait for their spawn
     awaited: dict[ManagedProcess, None]
-    """Those of them whose spawn a start, a reload or an order waits for. Nobody waits for the
+    """Those of them whose spawn a start, a reload or an order waits for. Nothing waits for the
     successor of a process that died by itself."""
-    fresh: dict[ManagedProcess, None]  # what runs and is to be kept, in order of the spawn
-    stale: dict[ManagedProcess, None]  # what runs and is to be replaced, likewise
-    ending: dict[ManagedProcess, None]  # what is being stopped, or has left something behind
-    trials: dict[ManagedProcess, None]  # what runs and after_spawn has not said yes to
-    unproved: dict[ManagedProcess, None]  # what is fresh and not proved, or on trial
+    fresh: dict[ManagedProcess, None]  # running and to be kept, in order of spawning
+    stale: dict[ManagedProcess, None]  # running and to be replaced, likewise
+    ending: dict[ManagedProcess, None]  # being stopped, or with leftovers
+    trials: dict[ManagedProcess, None]  # running, without a yes from after_spawn
+    unproved: dict[ManagedProcess, None]  # fresh and not proved, or on trial
     ready: list[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
     expired: list[ManagedProcess]  # those older than `max_age`
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
     held: int  # how many of the `numprocesses` places are held
-    stale_count: int  # stale processes that are not gone yet, with all that they left behind
-    grants: int  # of what is not respawned: the spawns that are left of this start
+    stale_count: int  # stale processes that are not gone yet, or have leftovers
+    grants: int  # without respawn: the spawns left of this start
     spawns: int  # processes that this life has spawned
-    has_run: bool  # one of them became its program and has ended
-    failed_exits: int  # of this life: processes of a one-shot that have ended, not with 0
+    has_run: bool  # one of them executed its program and has ended
+    failed_exits: int  # of this life: processes of a one-shot that ended with a code other than 0
     restarts: int  # processes spawned in place of one that had died by itself
     stale_cause: Cause  # what last made a process stale
     asked_for: int  # the wid that before_spawn has been asked about; 0 for none
     next_spawn_at: float  # the instant from which the warm-up, or a shortage, allows another spawn
     shortages: int  # attempts in a row that failed because the system was short of something
-    trouble: str  # why the last start of a process failed; "" after one that did not
+    trouble: str  # why the last start of a process failed; "" if it did not
     refused: str  # why a start failed for the command's own reason in this life; "" if none did
     exhausted: bool  # a slot has failed `max_retry` times since the last order
     deaths: list[Death]  # the last ones
@@ -97,11 +97,11 @@ class Places:
         return [process.pid for process in self.leaders()]
 
     def spawned(self) -> list[ManagedProcess]:
-        """Return every process that was spawned and is not gone with all that it started."""
+        """Return every spawned process that is not gone with all its leftovers."""
         return [process for process in self.slots.values() if process not in self.pending]
 
     def being_replaced(self) -> int:
-        """Return how many stale processes are there that still end."""
+        """Return how many stale processes are still ending."""
         return self.stale_count - sum(process.stale for process in self.unkillable())
 
     def proved_count(self) -> int:
@@ -128,7 +128,7 @@ class Places:
     def has_started(self, now: float) -> bool:
         """Tell whether any process of this life became its program, as far as is known.
 
-        One whose predecessors did not is believed to have when it is there for `EXEC_TIME`.
+        If its predecessors did not, a process is assumed to have after `EXEC_TIME`.
         """
         failing = {wid for wid, memory in self.backoffs.items() if memory.is_doubtful}
         there = [process for process in self.slots.values() if process.has_leader]
@@ -147,7 +147,7 @@ class Places:
     # -- the life of a slot
 
     def begin(self, now: float, grants: int) -> None:
-        """Forget the life before: a watcher begins to start, from nothing."""
+        """Forget the previous life: a watcher begins to start from scratch."""
         self.grants = grants
         self.spawns = self.shortages = self.failed_exits = 0
         self.trouble = self.refused = ""
@@ -200,7 +200,7 @@ class Places:
             self.due(process, purpose, kill_at)
 
     def release(self, process: ManagedProcess) -> None:
-        """Make room for another process, though this one is still there."""
+        """Make room for another process while this one still exists."""
         if process.holds_place:
             process.holds_place = False
             self.held -= 1
@@ -214,7 +214,7 @@ class Places:
         self.stale_cause = cause
 
     def disown(self, process: ManagedProcess) -> None:
-        """Make room for another process beside what a dead one has left behind."""
+        """Make room for another process beside the leftovers of a dead one."""
         self.stale_count += not process.stale
         process.stale = True
         self.release(process)
@@ -269,7 +269,7 @@ class Places:
         del self.slots[process.wid]
 
     def drop_pending(self) -> None:
-        """Remove every slot that waits for its spawn: nothing of it runs."""
+        """Remove every slot that waits for its spawn."""
         self.asked_for = 0
         for process in list(self.pending):
             self.remove(process)

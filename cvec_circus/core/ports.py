@@ -1,4 +1,4 @@
-"""The whole outside world of the core: a desk for each subject.
+"""The outside world of the core: a protocol for each desk.
 
 Called on the supervisor thread only; nothing here waits. Each desk has one real implementation in
 `supervisor/` and one fake in `tests/support/world.py`. A desk reports what has happened to
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Ends = Optional[Sequence["ManagedProcess"]]
-"""The processes that an order ends; None where it is about none."""
+"""The processes that an order ends; None if it names none."""
 
 
 class TurnClock(Protocol):
@@ -36,8 +36,8 @@ class TurnClock(Protocol):
         """Return a number in [0, 1) for jitter."""
 
     def turn_is_over(self) -> bool:
-        """Tell whether this turn of the loop has worked long enough; what is left waits, because a
-        mass death may not keep a client waiting."""
+        """Tell whether this turn of the loop has worked long enough; the rest is left to the next
+        one, so that a mass death does not keep clients waiting."""
 
 
 class Launcher(Protocol):
@@ -46,19 +46,19 @@ class Launcher(Protocol):
 
         Raises:
             OSError: The system refused; `errno` tells whether trying again may help.
-            ValueError: The options cannot be made into a command.
+            ValueError: No command can be made from the options.
             MemoryError: There is none left.
         """
 
     def limit(self, watcher: Watcher) -> None:
-        """Let the limits of all that the watcher runs count as its options are now, soon."""
+        """Apply the watcher's current limits to everything it runs, soon."""
 
 
 class Signals(Protocol):
     """Signals processes, and sees what they leave behind."""
 
     def send(self, process: ManagedProcess, signum: int) -> None:
-        """Send a signal to the leader; nothing happens if that has ended already."""
+        """Send a signal to the leader; does nothing if it has ended."""
 
     def stop_tree(self, process: ManagedProcess, signum: int) -> None:
         """Send a signal, then SIGCONT, to every descendant of the leader, then to it, soon."""
@@ -73,11 +73,11 @@ class Signals(Protocol):
         """Send a signal to one descendant of the leader, if it is one, soon."""
 
     def abandon(self, process: ManagedProcess) -> None:
-        """Wait no longer for what a dead leader left in its group: those are strays from now on."""
+        """Stop waiting for a dead leader's leftovers: they are strays from now on."""
 
     def is_settled(self, watcher: Watcher) -> bool:
-        """Tell whether it is known what the watcher's dead leaders left outside their groups, and
-        those of it that are killed are gone; otherwise `Strayed` follows, soon."""
+        """Tell whether the strays of the watcher's dead leaders are known, and the killed ones
+        gone; otherwise `Strayed` follows, soon."""
 
 
 class Hooks(Protocol):
@@ -90,16 +90,16 @@ class Outputs(Protocol):
     """Reads what processes write."""
 
     def open(self, watcher: Watcher) -> None:
-        """Make the watcher's streams ready, and take over changed options of theirs."""
+        """Open the watcher's streams, and apply their changed options."""
 
     def reopen(self, watchers: Sequence[Watcher] | None) -> None:
         """Open the files of watchers, or of all, anew."""
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Note that nothing is left of a process, or that it is not waited for any longer."""
+        """Note that nothing is left of a process, or that it is no longer waited for."""
 
     def close(self, watcher: Watcher) -> None:
-        """Drain and close the watcher's streams; those of a removed one are not asked for again."""
+        """Drain and close the watcher's streams; those of a removed one are not needed again."""
 
 
 class Probes(Protocol):
@@ -114,12 +114,11 @@ class Probes(Protocol):
         """Begin the checks of `ready` of a process that was spawned just now."""
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Begin its checks of `live` too, as it has been ready; or take over what is new of them,
-        if they have begun."""
+        """Begin the process's `live` checks too, as it has been ready; or apply their changes, if
+        they have begun."""
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """End all checks of a process, which is being stopped or has ended; it may be called
-        twice."""
+        """End all checks of a process that is being stopped or has ended. May be called twice."""
 
     def unmet(self, process: ManagedProcess) -> str:
         """Say which check of `ready` does not hold, and what it last answered."""
@@ -134,7 +133,8 @@ class Doorbell(Protocol):
         """
 
     def ignore(self, watcher: Watcher) -> None:
-        """Stop waiting for that: its processes accept connections from now on, or none does."""
+        """Stop watching for connections: the watcher's processes accept them from now on, or none
+        does."""
 
 
 class Timetable(Protocol):
@@ -142,10 +142,10 @@ class Timetable(Protocol):
     `facts.Missed` when runs were missed."""
 
     def next_run(self, watcher: Watcher, last: Run | None) -> Run:
-        """Work out the next run of a watcher with a schedule, after the last one that has come."""
+        """Work out the next run of a watcher with a schedule, after its last one."""
 
     def forget(self, watcher: Watcher) -> None:
-        """Note that a watcher has no next run: it is to be down, or has no schedule any more."""
+        """Note that a watcher has no next run: it should be down, or no longer has a schedule."""
 
 
 class Events(Protocol):
@@ -153,39 +153,40 @@ class Events(Protocol):
         """Publish that something happened."""
 
     def note(self, watcher: Watcher, text: str) -> None:
-        """Tell the person who reads the log what no event says."""
+        """Log what no event says."""
 
 
 class Waits(Protocol):
-    """Answers those who wait for the end of an order."""
+    """Answers senders that wait for the end of an order."""
 
     def before(
         self, wait: Wait, order: Order, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
-        """Note how watchers stand before an order is applied to them, or one of several that are
-        given as one."""
+        """Record the state of watchers before an order is applied to them, or one of several that
+        are given as one."""
 
     def begin(self, wait: Wait, order: Order) -> Iterable[Watcher]:
-        """Wait from now on, as the order has been applied, and return the watchers to look at."""
+        """Begin to wait, now that the order has been applied, and return the watchers to look
+        at."""
 
     def settle(self, watcher: Watcher) -> None:
-        """Answer those who wait for what this watcher has come to."""
+        """Answer senders whose wait for this watcher is decided."""
 
     def abandon(self, watcher: Watcher) -> None:
-        """Answer those who wait for a watcher that is let go of."""
+        """Answer senders that wait for a watcher that is released."""
 
 
 class Turns(Protocol):
-    """Lets an order to all come to one watcher after the other, by giving each its `Turn`."""
+    """Applies an order to all to one watcher after the other, by giving each its `Turn`."""
 
     def begin(self, stops: Sequence[Watcher], starts: Sequence[Watcher]) -> None:
-        """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
+        """Begin anew: stop watchers, then start watchers. Those held back before go at once."""
 
     def join(self, watchers: Sequence[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
 
     def stop(self, watchers: Sequence[Watcher]) -> None:
-        """Stop watchers before anything else, what depends on others of them first."""
+        """Stop watchers before anything else, dependants first."""
 
     @property
     def is_over(self) -> bool:
@@ -198,11 +199,11 @@ class Turns(Protocol):
         """Note that a watcher was looked at: it may have moved."""
 
     def advance(self) -> tuple[Sequence[Watcher], float | None]:
-        """Let the turns come that may come now; return the watchers to look at, and the instant at
-        which to call it again though nothing has moved, None for never."""
+        """Give the turns that are possible now; return the watchers to look at, and the instant at
+        which to call this again without news, None for never."""
 
     def forget(self, watcher: Watcher) -> None:
-        """Go on without a watcher, because it is removed."""
+        """Drop a watcher that is removed."""
 
     def release_all(self) -> None:
         """Let every turn come at once."""
@@ -211,17 +212,17 @@ class Turns(Protocol):
         """Return all of it in JSON's types; watchers by their numbers."""
 
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
-        """Go on with a campaign that was written down."""
+        """Resume a saved campaign."""
 
 
 class Ledger(Protocol):
-    """Notes what a daemon must know that comes after a crash of this one."""
+    """Records what the next daemon must know after a crash of this one."""
 
     def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note a process that was spawned just now."""
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
-        """Note that a process is asked to end, and until when it may."""
+        """Note that a process is asked to end, and its deadline."""
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note that a process has been ready once."""
@@ -248,9 +249,8 @@ class Ports(NamedTuple):
     ledger: Ledger
     waits: Waits
     campaign: Turns
-    explain: Callable[[Watcher], str]  # why it stands where it stands, "" for no reason
+    explain: Callable[[Watcher], str]  # explains its state, "" for no reason
     said: Callable[[Watcher, int], str | None]
-    """Returns what a process has written last, by its pid; None if that is not known yet."""
+    """Returns the last output of a process, by its pid; None if that is not known yet."""
     forget: Callable[[Watcher], None]
-    """Lets go of what the desks keep for a watcher that is removed and gone; it may be called
-    twice."""
+    """Releases what the desks keep for a watcher that is removed and gone. May be called twice."""

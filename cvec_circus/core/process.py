@@ -27,9 +27,9 @@ is free, leftovers and all, so its successor is spawned only then: a port may st
 generations would be two copies. The successor is a new slot with the same wid, after the wait that
 its predecessor's death has earned.
 
-A process gives its place up before that in two cases. One is too many: the oldest goes, though
-what does not run goes first. Or it is *stale*, which is what a reload makes of every process and
-`max_age` of one at a time, and its successor may start beside it: see `rollout`.
+A process gives its place up before that in two cases. There is one too many: slots without a
+process go first, then the oldest. Or it is *stale*: a reload makes every process stale, `max_age`
+one at a time, and its successor may start beside it: see `rollout`.
 
 **A process is proved** when it has been ready once: all its checks of `ready` have held or, without
 any, it has lived `min_uptime`. See `proof`.
@@ -44,7 +44,7 @@ from cvec_circus.wire.cause import NONE, Cause
 
 
 class ProcessState(enum.Enum):
-    """Where a slot stands. Immutable."""
+    """The state of a slot. Immutable."""
 
     __hash__ = object.__hash__  # Enum's own is a function of Python, and steps are looked up often
 
@@ -70,7 +70,7 @@ LEADING = (ProcessState.RUNNING, ProcessState.STOPPING, ProcessState.KILLED)
 
 
 class Purpose(enum.IntEnum):
-    """What a deadline of a process is for; a process may have one of each."""
+    """The purpose of a deadline; a process may have one of each."""
 
     SPAWN = 1
     EXPIRE = 2
@@ -84,7 +84,7 @@ PURPOSES = tuple(Purpose)
 
 
 class Sent(NamedTuple):
-    """A signal that a client had sent. Immutable."""
+    """A signal that a client sent. Immutable."""
 
     signum: int = 0  # 0 for none
     actor: str = ""
@@ -105,7 +105,7 @@ class ManagedProcess:
     generation: int  # the number of the one it was spawned from; 0 before the spawn
     holds_place: bool  # it counts towards `numprocesses`
     stale: bool  # it is to be replaced: of an older generation than the goal's, or too old
-    cause: Cause  # what asked it to end; of no text while nothing did
+    cause: Cause  # what asked it to end; without text while nothing did
     spawn_cause: Cause  # what made it start
     spawned_at: float
     started: float  # the same by the wall clock, for `stats`
@@ -113,12 +113,12 @@ class ManagedProcess:
     unkillable: bool  # it is still there long after SIGKILL
     cleared: bool  # its before_spawn has said yes
     checked: bool  # it has checks of `ready`
-    has_watchdog: bool  # it was told at its start to say WATCHDOG=1
+    has_watchdog: bool  # it was asked at its start to send WATCHDOG=1
     proved: bool  # it has been ready once
     unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
     well_for: float  # seconds for which its checks of `live` had held before they failed
     signalled: Sent  # the last one; not those that ask it to end
-    refusal: str  # how before_signal has kept the last signal of any kind from it, "" if it has not
+    refusal: str  # how before_signal blocked its last signal of any kind, "" if it did not
     exit_code: int | None  # of the leader; negative for a signal; None until it has ended
 
     __slots__ = tuple(__annotations__)
@@ -139,7 +139,7 @@ class ManagedProcess:
 
     @property
     def has_leader(self) -> bool:
-        """Whether the process itself is there, not only what it left behind."""
+        """Whether the process itself exists, not only its leftovers."""
         return self.state in LEADING
 
     def enter(self, state: ProcessState) -> None:

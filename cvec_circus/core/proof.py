@@ -1,9 +1,9 @@
-"""Proof: when a process counts as ready, and what happens if it does not become so.
+"""Proof: when a process counts as ready, and what happens if it does not become ready.
 
 A process is *proved* the first time that all its checks of `ready` hold, or, without any, when it
-has lived `min_uptime`; in both cases only after after_spawn has said yes. A `respawn = False` one
-that ends with 0 is proved as well. Until then a rollout does not give up an old process for it, and
-what depends on its watcher waits.
+has lived `min_uptime`; in both cases only after after_spawn has said yes. A process with `respawn =
+False` that exits with 0 is proved as well. Until then a rollout stops no old process for it, and
+dependants of its watcher wait.
 
 One that has not been proved within `ready_timeout` is kept, unless a rollout fails with it. After
 the proof only `live` stops a process; a check of `ready` that does not hold any more is said. One
@@ -110,7 +110,7 @@ class Prover(Roller):
         self.publish(watcher, "unready", READY, **told)
 
     def tell_ready(self, watcher: Watcher) -> None:
-        """Publish once that a watcher is ready, in each life and whenever it was not."""
+        """Publish that a watcher is ready: once in each life, and after it was not."""
         places = watcher.places
         if not watcher.is_manned:
             lacking = watcher.goal.numprocesses - places.proved_count()

@@ -1,8 +1,8 @@
-"""A watcher as it goes on after a crash of the daemon, made of what was written down.
+"""A watcher restored after a crash of the daemon, from what was saved.
 
-What was under way then is simplified to what can go on by itself: see the table in the page of the
-design, `survival`. What runs counts as fresh, even what is to be replaced: the rollout that does
-that begins anew when the watcher is on the roster.
+Whatever was under way is simplified to what can continue by itself: see the table in the design
+page `survival`. Running processes count as fresh, even those to be replaced: their rollout begins
+anew when the watcher is on the roster.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ NO_COUNTS = [0, 0, 0, 0, False, False, None]
 
 
 def written_watcher(watcher: Watcher) -> State:
-    """Return what is written down of a watcher; processes, backoffs and deaths are apart from it,
-    in JSON's types."""
+    """Return what is saved of a watcher, in JSON's types; processes, backoffs and deaths are saved
+    separately."""
     state = taken(watcher, *FIELDS)
     return {**state, "life": watcher.life.value, "settings": watcher.settings.to_state()}
 
 
 def written_counts(watcher: Watcher) -> list[Any]:
-    """Return what changes with each process. A slot that waits for its spawn is opened anew, so
-    what it has taken of the spawns that are left counts again."""
+    """Return what changes with each process. A slot that waits for its spawn is opened anew, so its
+    share of the remaining spawns is given back."""
     places = watcher.places
     return [
         places.grants + (len(places.pending) if watcher.one_shot else 0),
@@ -49,7 +49,7 @@ def written_counts(watcher: Watcher) -> list[Any]:
 
 
 class Row(NamedTuple):
-    """What is written down of a process. Immutable."""
+    """The saved state of a process. Immutable."""
 
     wid: int
     pid: int
@@ -65,7 +65,7 @@ class Row(NamedTuple):
 
 
 class Written(NamedTuple):
-    """All that was written down of a watcher. Immutable."""
+    """The saved state of a watcher. Immutable."""
 
     watcher: State
     counts: list[Any]
@@ -75,7 +75,7 @@ class Written(NamedTuple):
 
 
 def options_of(record: State) -> WatcherOptions:
-    """Return the options that a watcher had."""
+    """Return the saved options of a watcher."""
     return read(record["settings"][1])
 
 
@@ -83,7 +83,7 @@ def revive(written: Written) -> Watcher:
     """Return the watcher; it is on no roster.
 
     Raises:
-        Exception: This is not what a daemon of this version has written.
+        Exception: No daemon of this version wrote this.
     """
     record, rows = written.watcher, written.rows
     whole = watcher_state(Watcher(record["name"], options_of(record)), {})

@@ -1,12 +1,12 @@
-"""Rollouts: processes are replaced by those of the next generation, or everything goes back.
+"""Rollouts: replace processes by those of the next generation, or roll back.
 
 A rollout begins with the processes that run: they become *stale*. It goes on as two numbers allow:
 at most `surge` processes start beside the stale ones, and at most `unavailable` places are without
 a process that is good enough. So a stale process is asked to stop when there is one too many of
 them and of those that have been proved. A watcher whose processes cannot run beside each other has
-a surge of 0: one place at a time, first the old process ends, then its successor starts. So it is
-for one that binds an address of its own: with `rollout = auto`, one whose every check asks at the
-same address for all processes, where the old one would answer for the new.
+a surge of 0: one place at a time, first the old process ends, then its successor starts. This
+includes programs that bind their own address: with `rollout = auto`, a watcher whose every check
+probes the same address for all processes, where the old one would answer for the new.
 
 **It fails** when a new process exits, cannot be started, is refused by a hook, or is not ready in
 time. Until the rollout is over an exit counts also of one that was proved, and so does a check of
@@ -17,9 +17,9 @@ have been replaced already follow; otherwise they stay: code on disk cannot be b
 this needs a stale process that was proved when the rollout began. Without one there is nothing to
 go back to: new processes count as good as soon as they run, and fail as they do at a start.
 
-A new order to replace the processes overtakes a rollout: what is not proved ends, and the same
-processes and options as before stay the way back. They keep their places until they are gone, so
-that a storm of orders has no more than two processes for each place.
+A new order to replace the processes overtakes a rollout: unproved processes are stopped, and the
+same processes and options as before remain to roll back to. They keep their places until they are
+gone, so a storm of orders never runs more than two processes per place.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import EXIT, LIVE, MAX_AGE, NONE, ROLLBACK, Cause
 
 FIRST_RETRY = 60.0
-"""Seconds until a process that is too old is replaced after an attempt that failed; twice as many
-after the next one, up to `max_age`."""
+"""Seconds before the replacement of a process that is too old is retried; doubles after each
+failure, up to `max_age`."""
 
 
 class Shape(NamedTuple):
-    """How a rollout goes on. Immutable; `goal.Rollout` has the same."""
+    """How a rollout proceeds. Immutable; `goal.Rollout` has the same fields."""
 
     surge: int | None
     unavailable: int
@@ -54,7 +54,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Shape:
-    """Return how a rollout of so many processes goes on."""
+    """Return how a rollout of that many processes proceeds."""
     surge: int | None = None
     if options.max_surge is not None:
         surge = processes_of(options.max_surge, size, up=True)
@@ -70,7 +70,7 @@ def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Sh
 
 
 class Roller(Ender):
-    """Begins, ends and takes back rollouts. Owned by the supervisor thread."""
+    """Begins, ends and rolls back rollouts. Owned by the supervisor thread."""
 
     def order_rollout(
         self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False
@@ -78,7 +78,7 @@ class Roller(Ender):
         """Want every running process replaced by one of the next generation.
 
         Args:
-            undo: The options of before.
+            undo: The previous options.
             sequential: One place after the other, the old process first.
         """
         places, before = watcher.places, watcher.rollout
@@ -122,11 +122,11 @@ class Roller(Ender):
         sequential: bool = False,
         total: int = 0,
     ) -> None:
-        """Begin a rollout of these processes, or go on with one of so many in another way."""
+        """Begin a rollout of these processes, or continue one of that many in another way."""
         olds = list(processes)
         size = watcher.goal.numprocesses
         shape = shape_of(watcher.options, size, sequential)
-        # What a rollout before this one has not replaced is stale already.
+        # Processes that an earlier rollout has not replaced are already stale.
         total = max(total, len(olds), min(len(watcher.places.stale) + len(olds), size))
         rollout = Rollout(
             cause,
@@ -176,8 +176,8 @@ class Roller(Ender):
         """End the rollout when all that it replaces is gone and what replaces it is good enough;
         return whether another one can begin.
 
-        What cannot be killed keeps an ordered rollout from having succeeded, but not the next one
-        from beginning.
+        An unkillable process keeps an ordered rollout from succeeding, but not the next one from
+        beginning.
         """
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or places.stale or places.awaited or places.trials or not watcher.is_up:
@@ -222,13 +222,13 @@ class Roller(Ender):
     def fail_rollout(
         self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False
     ) -> None:
-        """Keep what still runs of the stale processes, and stop the new ones that are not proved.
+        """Keep the stale processes that still run, and stop the new ones that are not proved.
 
         Args:
             process: The one that failed.
-            text: Which one that is, and how it failed; a sentence.
-            has_exited: It became its program and ended by itself: it may be one that cannot run
-                beside the old one, and is then tried once more without it.
+            text: Which process failed, and how; a sentence.
+            has_exited: It executed its program and exited by itself: perhaps it cannot run beside
+                the old one, and is then tried once more without it.
         """
         places, rollout = watcher.places, watcher.rollout
         assert rollout is not None and rollout.way_back
@@ -268,8 +268,8 @@ class Roller(Ender):
             self.roll_out(watcher, cause, watcher.settings.undo_nothing(), False, news)
 
     def tell_failed(self, watcher: Watcher, at_once: bool = False) -> None:
-        """Publish once that a rollout has failed: when it is known what the process that failed has
-        written last, or at once. By then it is also known which old ones have ended with it."""
+        """Publish once that a rollout has failed: when the last output of the failed process is
+        known, or at once. Then it is also known which old processes have ended with it."""
         failed, places = watcher.failed, watcher.places
         if failed is None or failed.text:
             return
@@ -305,7 +305,7 @@ class Roller(Ender):
         places.backoff(process.wid).cause = cause  # of the spawn in its place, if there is one
 
     def _put_off(self, watcher: Watcher) -> None:
-        """Try again later to replace what is too old."""
+        """Retry the replacement of too old processes later."""
         places, longest = watcher.places, max(FIRST_RETRY, watcher.options.max_age)
         watcher.age_retry = min(longest, 2 * watcher.age_retry or FIRST_RETRY)
         for process in places.fresh:
@@ -316,7 +316,7 @@ class Roller(Ender):
     # -- options that count at once
 
     def take_over(self, watcher: Watcher, changed: Collection[str]) -> None:
-        """Let options that have been changed count for what is under way already."""
+        """Apply changed options to what is already under way."""
         places = watcher.places
         if watcher.one_shot and not {"respawn", "on_demand", "schedule"}.isdisjoint(changed):
             missing = max(0, watcher.goal.numprocesses - places.held)
@@ -339,7 +339,7 @@ class Roller(Ender):
             self.ports.outputs.open(watcher)
 
     def _judge_anew(self, watcher: Watcher, changed: Collection[str]) -> None:
-        """Let changed hooks and checks count for what runs."""
+        """Apply changed hooks and checks to running processes."""
         places = watcher.places
         if "hooks" in changed and not watcher.has_hook("after_spawn"):
             for process in list(places.trials):

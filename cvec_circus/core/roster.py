@@ -32,21 +32,21 @@ HELPER_TIMEOUT = 5.0
 
 
 class Roster(Watchers):
-    """All watchers, and the one way in for orders. Owned by the supervisor thread."""
+    """All watchers, and the only entry point for orders. Owned by the supervisor thread."""
 
     def give(self, order: Order, wait: Wait | None = None) -> None:
-        """Take an order, and answer `wait` at the end of it.
+        """Carry out an order, and answer `wait` when it is complete.
 
         Raises:
-            exc.AlreadyExist: An `Add` of a name that is there.
+            exc.AlreadyExist: An `Add` of an existing name.
         """
         CARRIED_OUT[type(order)](self, order, wait)
         if wait is not None:
             self.touch(*self.ports.waits.begin(wait, order))
 
     def hurry(self) -> None:
-        """Give nothing any more time: what has not ended is killed in the next turn, and no hook
-        is asked."""
+        """Cut all waits short: whatever has not ended is killed in the next turn, and no hook is
+        asked."""
         self.campaign.release_all()
         for watcher in self.all_watchers():
             self._limit_time(watcher, 0.0, mute=True)
@@ -61,8 +61,8 @@ class Roster(Watchers):
         return [watcher for watcher in self.watchers() if starts_with_others(watcher)]
 
     def _with_dependencies(self, chosen: list[Watcher]) -> list[Watcher]:
-        """Return watchers to start, and what they depend on: what is down without an order to stop
-        it, and not done."""
+        """Return watchers to start with their dependencies that are down, not stopped by an order,
+        and not completed."""
         found = dict.fromkeys(chosen)
         left = list(chosen)
         while left:
@@ -77,11 +77,11 @@ class Roster(Watchers):
         return list(found)
 
     def with_dependants(self, chosen: Sequence[Watcher]) -> list[Watcher]:
-        """Return watchers, and what depends on them and is to be up."""
+        """Return watchers, and their dependants that are wanted up."""
         return self._with(chosen, dependants(self.watchers()))
 
     def with_parts(self, chosen: Sequence[Watcher]) -> list[Watcher]:
-        """Return watchers, and what is part of them and is to be up."""
+        """Return watchers, and the parts of them that are wanted up."""
         return self._with(chosen, dependants(self.watchers(), itemgetter("part_of")))
 
     def _with(
@@ -99,14 +99,14 @@ class Roster(Watchers):
     def _expect(
         self, order: Order, wait: Wait | None, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
-        """Note how watchers stand before the order is applied, if its sender waits."""
+        """Record the state of watchers before the order is applied, if its sender waits."""
         if wait is not None:
             self.ports.waits.before(wait, order, watchers, ends)
 
     def _want(
         self, watcher: Watcher, word: str, cause: Cause, up: bool, cycle: bool = False
     ) -> None:
-        """Give a watcher its new goal, with no memory of the deaths before."""
+        """Give a watcher its new goal, and forget earlier deaths."""
         watcher.ordered(word, cause, up, cycle)
         watcher.places.hasten(self.now())
 
@@ -148,7 +148,7 @@ class Roster(Watchers):
         self.begin(chosen, stops=is_all)
 
     def _give_up(self, watcher: Watcher, cause: Cause) -> None:
-        """Call a watcher that is to stop one that cannot run, because a client says so."""
+        """Mark a stopping watcher as failed, because a client says so."""
         told = (cause.actor, cause.reason or "gave up")
         watcher.reason = ": ".join(filter(None, told))
         self.ports.events.publish(watcher, "giveup", cause, reason=cause.reason or "gave up")
@@ -198,18 +198,18 @@ class Roster(Watchers):
         self.begin(down, starts=is_all and bool(down) and not self.campaign.asks(True))
 
     def _start_needed(self, watchers: list[Watcher], cause: Cause) -> None:
-        """Start what watchers depend on that are to start."""
+        """Start the dependencies of watchers to start."""
         for watcher in self._with_dependencies(watchers)[len(watchers) :]:
             self._want(watcher, "start", cause, up=True)
             self.touch(watcher)
 
     def to_reload(self) -> list[Watcher]:
-        """Return the watchers that a reload of all is for: what an order has stopped stays stopped,
-        and what gave up is tried again."""
+        """Return the watchers that a reload of all covers: one stopped by an order stays stopped,
+        one that gave up is tried again."""
         return [one for one in self.watchers() if one.goal.up or one.goal.word == "giveup"]
 
     def _roll(self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False) -> None:
-        """Want a watcher up, with every process of now replaced by one of the next generation."""
+        """Want a watcher up, with every current process replaced by one of the next generation."""
         is_cycling = watcher.goal.cycle
         self._want(watcher, "reload", cause, up=True, cycle=is_cycling)
         if watcher.is_running and not is_cycling:
@@ -221,7 +221,7 @@ class Roster(Watchers):
         self.touch(given.watcher)
 
     def _publish_size(self, watcher: Watcher, size: int, cause: Cause, always: bool) -> None:
-        """Want a number of processes, and tell of it: always, or when it is another one."""
+        """Want a number of processes, and publish it: always, or if it has changed."""
         told: dict[str, object] = {"reason": cause.why} if cause.why else {}
         watcher.places.hasten(self.now())
         if watcher.resize(size, cause):
@@ -347,7 +347,7 @@ class Roster(Watchers):
                 watcher.release(True, False)
 
     def _limit_time(self, watcher: Watcher, patience: float, mute: bool = False) -> None:
-        """Give the processes of a watcher no more time to end than that."""
+        """Limit the time that the processes of a watcher have to end."""
         watcher.goal = watcher.goal._replace(patience=patience, mute=mute)
         for process in watcher.places.ending:
             watcher.places.end_by(process, self.now() + watcher.patience())
@@ -359,7 +359,7 @@ def starts_with_others(watcher: Watcher) -> bool:
 
 
 def _stays_down(watcher: Watcher, chosen: Sequence[Watcher]) -> bool:
-    """Tell whether a watcher waits for one that does not start, and is not to start now either."""
+    """Tell whether a watcher waits for one that is down and is not to start now either."""
     first = watcher.unmet()
     if not isinstance(first, Dependency) or not first.is_hopeless():
         return False

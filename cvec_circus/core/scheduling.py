@@ -1,8 +1,8 @@
-"""Scheduling: when a job runs next, and what becomes of a run whose time comes during another.
+"""Scheduling: when a job runs next, and what happens to a run that is due during another.
 
-A watcher with a `schedule` is to be up all the time, and waits between its runs. Its next run is
-worked out by the desk that knows the calendar, and comes here as an instant of the monotonic clock.
-What is missed, skipped or queued is said.
+A watcher with a `schedule` is always wanted up, and waits between its runs. The desk that knows the
+calendar works out its next run as an instant of the monotonic clock. Missed, skipped and queued
+runs are reported.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from cvec_circus.wire.cause import NONE, SCHEDULE
 
 
 class Scheduler(Spawner):
-    """Lets runs come. Owned by the supervisor thread."""
+    """Begins runs. Owned by the supervisor thread."""
 
     def keep_time(self, watcher: Watcher) -> None:
-        """Work out the next run of a watcher that has none, and let one come whose time it is."""
+        """Work out the next run of a watcher that has none, and begin one that is due."""
         run, schedule = watcher.run, watcher.options.schedule
         if not (watcher.goal.up and schedule):
             watcher.due_cause = NONE
             if run is not None:
                 watcher.run, watcher.missed = None, ""
-                if watcher.goal.word != "quit":  # what is next then may be missed, which is said
+                if watcher.goal.word != "quit":  # a missed one is reported
                     self.ports.timetable.forget(watcher)
         elif run is None or run.schedule != schedule:
             watcher.run = self.ports.timetable.next_run(watcher, watcher.last_run)

@@ -18,25 +18,25 @@ ANNOUNCED_BACKOFF = 1.0
 """Seconds; a wait this long or longer is worth an event."""
 
 SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""What the system runs short of and may have again: never a reason to give up."""
+"""Temporary shortages of the system: never a reason to give up."""
 
 OPEN_AHEAD = 64
-"""Slots that are open and due before more are opened: ten thousand places open as turns allow."""
+"""Open and due slots beyond which no more are opened: ten thousand places open as turns allow."""
 
 
 class Spawner(Prover):
     """Fills the places of watchers. Owned by the supervisor thread."""
 
     def fill_places(self, watcher: Watcher) -> None:
-        """Open a slot for each place that is not held, as far ahead as spawning can follow."""
+        """Open a slot for each place that is not held, as far ahead as spawning can keep up."""
         places = watcher.places
         while len(places.ready) < OPEN_AHEAD and watcher.has_room:
             places.grants -= watcher.one_shot
             places.open_slot(self.now(), watcher.goal.size_cause)
 
     def spawn_ready(self, watcher: Watcher) -> bool:
-        """Spawn what is due, as fast as the hook and the warm-up allow; return whether the turn was
-        over before all of it had been spawned."""
+        """Spawn due slots, as fast as the hook and the warm-up allow; return whether the turn was
+        over before all of them had been spawned."""
         places = watcher.places
         while places.ready:
             process = places.ready[0]
@@ -56,8 +56,8 @@ class Spawner(Prover):
     def may_spawn(self, watcher: Watcher, process: ManagedProcess) -> bool:
         """Tell whether before_spawn has said yes to the next process; ask it the first time.
 
-        One after the other: what the hook changes in the environment is for this process, so the
-        next one is asked about when this one has been spawned.
+        One at a time: changes that the hook makes to the environment are for this process, so it is
+        asked about the next one when this one has been spawned.
         """
         places = watcher.places
         if not watcher.has_hook("before_spawn"):
@@ -72,7 +72,7 @@ class Spawner(Prover):
         return process.cleared
 
     def before_spawn_answered(self, watcher: Watcher, asked: Question, refusal: str) -> None:
-        """Let the process be spawned that before_spawn was asked about, or give up."""
+        """Spawn the process that before_spawn was asked about, or give up."""
         places = watcher.places
         process = places.slots.get(asked.wid)
         if places.asked_for != asked.wid or asked.life != watcher.lives or process is None:
@@ -93,8 +93,8 @@ class Spawner(Prover):
     def after_spawn_answered(self, watcher: Watcher, asked: Question, refusal: str) -> None:
         """Keep the process that after_spawn was asked about, or give up.
 
-        That a process which it refuses has died meanwhile makes no difference, unless it was on its
-        way out anyway.
+        A refused process may have died meanwhile; that makes no difference, unless it was already
+        being ended.
         """
         process = watcher.places.slots.get(asked.wid)
         if process is not None and process.pid != asked.pid:
@@ -159,10 +159,10 @@ class Spawner(Prover):
             places.spawn_at(process, places.backoff(process.wid).ready_at, now)
 
     def back_off(self, watcher: Watcher, wid: int, lived: float, cause: Cause) -> None:
-        """Set when a slot may spawn again, and publish a wait that is long enough to be noticed.
+        """Set when a slot may spawn again, and publish a wait of `ANNOUNCED_BACKOFF` or longer.
 
         Args:
-            lived: For how many seconds its process was there; `NEVER` if it was never its program.
+            lived: How many seconds its process ran; `NEVER` if it never executed its program.
         """
         memory, options = watcher.places.backoff(wid), watcher.options
         memory.died(lived, self.now(), options, self.random())
@@ -172,10 +172,10 @@ class Spawner(Prover):
             self.publish(watcher, "backoff", cause, wid=wid, deaths=deaths, delay=delay)
 
     def start_failed(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> None:
-        """Count a start that failed, and give up when none of the processes could ever be started.
+        """Count a failed start, and give up when no process could ever be started.
 
-        A shortage counts for nothing. A slot that has failed as often as `max_retry` says goes on
-        trying where others run: giving up would stop these.
+        A shortage does not count. A slot that has failed `max_retry` times keeps trying while
+        others run, because giving up would stop these.
         """
         places, memory = watcher.places, watcher.places.backoff(process.wid)
         places.trouble = str(error) or type(error).__name__
@@ -198,5 +198,5 @@ class Spawner(Prover):
 
 
 def is_shortage(error: Exception) -> bool:
-    """Tell whether the system may have later what it lacks now."""
+    """Tell whether the shortage may be temporary."""
     return isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES

@@ -1,7 +1,7 @@
-"""A watcher as plain JSON values, and back: what cannot be written down is not state.
+"""A watcher as plain JSON values, and back: what cannot be saved is not state.
 
-What the processes of an abandoned watcher are is not written down: nothing is decided about them.
-The deadlines are instants of the monotonic clock, so a state is good on the boot it was made on.
+The processes of an abandoned watcher are not saved: nothing is decided about them. Deadlines are
+instants of the monotonic clock, so a state is valid only on the boot it was made on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PLACES = (
     "grants spawns failed_exits has_run restarts stale_cause asked_for next_spawn_at shortages"
     " trouble refused exhausted next_wid"
 ).split()
-"""What is read as it was written."""
+"""Attributes that are read as they were written."""
 
 RUNS = ("run", "last_run")
 
@@ -101,7 +101,7 @@ def restore_watcher(state: State) -> Watcher:
 
 
 def places_state(places: Places) -> State:
-    """Return places in JSON's types; what can be counted again is not in it."""
+    """Return places in JSON's types, without what can be counted again."""
     slots, rows = places.slots.values(), {row: getattr(places, row) for row in ALL_ROWS}
     agenda = places.agenda.entries()
     return {
@@ -115,9 +115,9 @@ def places_state(places: Places) -> State:
 
 
 def restore_places(places: Places, state: State) -> None:
-    """Fill empty places with what was written down."""
+    """Fill empty places from the saved state."""
     put(places, PLACES, state)
-    for *row, output, _ in state["deaths"]:  # what is awaited does not come any more
+    for *row, output, _ in state["deaths"]:  # the awaited answer never comes
         death: Death = Death(*row)
         places.deaths.append(death._replace(output=None if output is None else tuple(output)))
     places.free_wids = [(left, wid) for left, wid in state["free_wids"]]

@@ -1,7 +1,7 @@
-"""A watcher: a command and its processes, as one thing that can be written down.
+"""A watcher: a command and its processes, as one object that can be saved.
 
-Orders change its goal and facts change what is so; neither takes a step. The steps are taken by
-`converge()`, once at the end of a turn, however many orders and facts came in.
+Orders change its goal and facts change its actual state; neither takes a step. `converge()` takes
+the steps, once at the end of a turn, however many orders and facts came in.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from cvec_circus.wire.outcome import Stray
 
 
 class Kind(NamedTuple):
-    """What a watcher is to the daemon. Immutable."""
+    """The role of a watcher for the daemon. Immutable."""
 
     is_helper: bool = False  # it serves the daemon (a plugin): helpers stop after all others
-    useless_codes: tuple[int, ...] = ()  # exit codes after which no new start would help
+    useless_codes: tuple[int, ...] = ()  # exit codes after which a new start would not help
 
 
 PROGRAM = Kind()
@@ -45,7 +45,7 @@ class Watcher:
     kind: Kind
     place: int  # its number in the order in which watchers were added
     is_removed: bool  # it has left the roster
-    is_abandoned: bool  # with `nostop`: its processes run on, and only their end is looked at
+    is_abandoned: bool  # with `nostop`: its processes keep running, and only their end is noted
     goal: Goal
     options: WatcherOptions  # as they are now; changed by `change` only
     settings: Settings  # how they came to be so
@@ -53,12 +53,12 @@ class Watcher:
     rollout: Rollout | None
     failed: Failed | None  # the last rollout that failed
     gaps: int  # how many rollouts had to stop an old process before its successor was there
-    age_retry: float  # seconds until what is too old is replaced, after that has failed
+    age_retry: float  # seconds until the failed replacement of a too old process is retried
     is_told_ready: bool  # `ready` has been published since it began to start, or was not ready
-    ready_at: float | None  # since when every place has had a ready process; None if that is not so
+    ready_at: float | None  # since when every place has had a ready process; None if one has not
     places: Places
     conditions: list[Condition]  # what it waits for before it starts, or is stopped
-    gate: Gate | None  # the hook's question that its next step waits for
+    gate: Gate | None  # the hook question that its next step waits for
     questions: dict[int, Question]  # what its hooks have not answered yet, by token
     last_token: int
     reason: str  # why it gave up; "" if it did not
@@ -66,10 +66,10 @@ class Watcher:
     filled_life: int  # the one in which it was last filled
     filled_at: float
     run: Run | None  # the next one by its schedule; None without, and while it is not to be up
-    last_run: Run | None  # the last one whose time has come
-    due_cause: Cause  # of a run that is to begin as soon as it can; of no text while none is
+    last_run: Run | None  # the last one that came due
+    due_cause: Cause  # of a run to begin as soon as possible; without text if none
     missed: str  # which runs were missed since the last one, a sentence; "" for none
-    strays: tuple[Stray, ...]  # what its processes left behind, as far as it is known
+    strays: tuple[Stray, ...]  # the known strays of its processes
 
     __slots__ = tuple(__annotations__)
 
@@ -101,7 +101,7 @@ class Watcher:
 
     @property
     def status(self) -> str:
-        """The wire's word for where it stands."""
+        """Its state in the wire's words."""
         return STATUS[self.life]
 
     @property
@@ -116,7 +116,7 @@ class Watcher:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing of it runs and nothing is left."""
+        """Whether it is down, with nothing left."""
         return self.life in (DOWN, WAITING)
 
     @property
@@ -166,7 +166,7 @@ class Watcher:
 
     @property
     def replaced(self) -> int:
-        """How many processes the rollout has replaced by such that are proved."""
+        """How many processes the rollout has replaced by proved ones."""
         if self.rollout is None:
             return 0
         began_at, proved = self.rollout.began_at, self.places.fresh.keys() - self.places.unproved
@@ -175,8 +175,8 @@ class Watcher:
 
     @property
     def failure(self) -> str:
-        """How its last rollout has failed; "" if none has, and when it does not count any more: an
-        order has come, or nothing that was kept is there."""
+        """How its last rollout failed; "" if none did, or after a new order, or when no kept
+        process is left."""
         failed, places = self.failed, self.places
         if failed is None or failed.is_over:
             return ""
@@ -197,15 +197,15 @@ class Watcher:
 
     @property
     def has_all(self) -> bool:
-        """Whether every place has its process, and every process its after_spawn's yes.
+        """Whether every place has its process, and after_spawn said yes to each.
 
-        The successor of a process that has died by itself is not waited for.
+        Does not wait for the successor of a process that died by itself.
         """
         return self.is_full and not self.places.awaited and not self.places.trials
 
     @property
     def connection(self) -> Connection | None:
-        """The connection that it waits for, or that has just come."""
+        """The connection that it waits for, or that has just arrived."""
         return next((one for one in self.conditions if isinstance(one, Connection)), None)
 
     @property
@@ -215,7 +215,7 @@ class Watcher:
 
     @property
     def is_due(self) -> bool:
-        """Whether a run is to begin as soon as it can, with a schedule."""
+        """Whether a scheduled run is to begin as soon as possible."""
         return bool(self.due_cause.text)
 
     def unmet(self) -> Condition | None:
@@ -223,11 +223,11 @@ class Watcher:
         return next((one for one in self.conditions if not one.is_met()), None)
 
     def at_stake(self) -> tuple[str, ...]:
-        """Return the names of the options that go back if the rollout fails that is under way."""
+        """Return the names of the options that are rolled back if the current rollout fails."""
         return () if self.rollout is None else self.rollout.undo.names
 
     def is_held(self, starts: bool) -> bool:
-        """Tell whether an order to all has not come to it yet: to start, or to stop."""
+        """Tell whether an order to all has not reached it yet: to start, or to stop."""
         return any(isinstance(one, Turn) and one.stage.starts is starts for one in self.conditions)
 
     def has_hook(self, name: str) -> bool:
@@ -240,7 +240,7 @@ class Watcher:
         return own if self.goal.patience is None else min(own, self.goal.patience)
 
     def next_deadline(self) -> float | None:
-        """Return the instant at which to look at it without an order or a fact."""
+        """Return the instant at which to look at it without news."""
         places = self.places
         at = places.agenda.next_at()
         if self.life is WAITING:
@@ -286,14 +286,14 @@ class Watcher:
         self.release(True, False)
 
     def settle(self, cause: Cause) -> None:
-        """Take note that it is as its configuration wants it: what such an order had failed to
-        bring about is not wanted any more."""
+        """Note that it matches its configuration: what an earlier such order failed to achieve is
+        no longer wanted."""
         failed = self.failed
         if failed is not None and failed.text and failed.cause.text == cause.text:
             self.failed = failed._replace(is_over=True)
 
     def withdraw(self, name: str, wid: int, pid: int = 0) -> None:
-        """Take back what a hook was asked about a process: its answer decides nothing any more."""
+        """Withdraw the questions to hooks about a process: their answers decide nothing."""
         about = (name, wid, pid)
         asked = self.questions.items()
         for token in [t for t, one in asked if (one.name, one.wid, one.pid) == about]:
@@ -308,7 +308,7 @@ class Watcher:
         self.reason = self.places.refused = reason
 
     def resize(self, numprocesses: int, cause: Cause) -> bool:
-        """Want another number of processes; return whether it is another one."""
+        """Want a number of processes; return whether it has changed."""
         more = numprocesses - self.goal.numprocesses
         if more:
             self.goal = self.goal._replace(numprocesses=numprocesses, size_cause=cause)
@@ -322,7 +322,7 @@ class Watcher:
         self.places.make_stale(process, cause)
 
     def undo(self, undo: Undo) -> None:
-        """Want the generation of before again."""
+        """Want the previous generation again."""
         self.settings.undo(undo)
         self.goal = self.goal._replace(generation=undo.number)
         self.options = self.settings.generation.options

@@ -1,4 +1,4 @@
-"""All watchers: who is there, and the turn in which they converge."""
+"""All watchers, and the turn in which they converge."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from cvec_circus.wire.topics import fold
 
 
 class Watchers:
-    """All watchers, as they stand; `roster.Roster` takes orders. Owned by the supervisor thread.
+    """All watchers and their turn; `roster.Roster` takes orders. Owned by the supervisor thread.
 
-    An order marks the watchers it touches; `turn()` takes the facts, converges each marked watcher
-    once, answers who waits for them, and says when to call it again though nothing happens.
+    An order marks the watchers it affects; `turn()` takes the facts, converges each marked watcher
+    once, answers waiting senders, and says when to call it again without news.
     """
 
     def __init__(self, ports: Ports, facts: Facts) -> None:
@@ -55,11 +55,11 @@ class Watchers:
         return self._watchers.get(fold(name))
 
     def find(self, name: str) -> Watcher | None:
-        """Return what others wait for by that name: the watcher, or its stand-in."""
+        """Return what others wait for under that name: the watcher, or its stand-in."""
         return self.get(name) or self.left_out.get(fold(name))
 
     def all_watchers(self) -> list[Watcher]:
-        """Return every watcher, and the removed ones that are not all gone yet."""
+        """Return every watcher, including removed ones that are not gone yet."""
         return [*self._watchers.values(), *self._leaving]
 
     @property
@@ -84,8 +84,8 @@ class Watchers:
         self._watchers[key] = watcher
 
     def adopt(self, watcher: Watcher, had_gap: bool = True) -> None:
-        """Put a watcher on the roster that an earlier daemon has left, under its old number; those
-        that have been removed come first. `had_gap`: whether there was no daemon for a while."""
+        """Put a watcher left by an earlier daemon on the roster, under its old number; removed ones
+        come first. `had_gap`: whether there was no daemon for a while."""
         key = fold(watcher.name)
         self._places = max(self._places, watcher.place)
         if watcher.is_removed:
@@ -97,14 +97,14 @@ class Watchers:
         self.touch(watcher)
 
     def dismiss(self, watcher: Watcher) -> None:
-        """Take a watcher off the roster, and see it off."""
+        """Take a watcher off the roster, and follow its end."""
         del self._watchers[fold(watcher.name)]
         if not watcher.is_gone:
             self._leaving[watcher] = None
         self.touch(watcher)
 
     def abandon(self, watcher: Watcher) -> None:
-        """Let go of a watcher whose processes run on: nothing of it is looked at any more."""
+        """Release a watcher whose processes keep running: it is no longer supervised."""
         del self._watchers[fold(watcher.name)]
         if not watcher.places.slots:
             self.ports.outputs.close(watcher)
@@ -135,11 +135,11 @@ class Watchers:
                     self._parts[watcher] = None
 
     def next_at(self) -> float | None:
-        """Return the instant at which a turn is due though nothing happens, None for never."""
+        """Return the instant at which a turn is due without news, None for never."""
         return self._agenda.next_at()
 
     def turn(self) -> bool:
-        """Take the facts, converge every watcher with news, and answer who waits for it.
+        """Take the facts, converge every watcher with news, and answer waiting senders.
 
         Returns:
             Whether the turn was over before all of them had been looked at.
@@ -194,8 +194,8 @@ class Watchers:
             self._see_off(watcher)
 
     def _take_parts_down(self, watcher: Watcher) -> None:
-        """Take down what is part of a watcher that was stopped or restarted by an order, or has
-        given up; they stay wanted up, and wait for it."""
+        """Take down the parts of a watcher that an order stopped or restarted, or that has given
+        up; they stay wanted up, and wait for it."""
         if not self._parts or watcher.goal.word in ("", THE_END) or watcher.goal.cause is EXIT:
             return
         name, cause = fold(watcher.name), PART_OF._replace(actor=watcher.goal.cause.actor)
@@ -206,7 +206,7 @@ class Watchers:
                 self.touch(part)
 
     def _see_off(self, watcher: Watcher) -> None:
-        """Look at the next one of its name when a removed watcher is gone, or cannot go."""
+        """Look at the next watcher of the same name when a removed one is gone, or cannot go."""
         if watcher.is_gone:
             self._agenda.set(watcher, None)
             self.ports.forget(watcher)
@@ -222,7 +222,7 @@ class Watchers:
     # -- written down, and read again
 
     def to_state(self) -> dict[str, Any]:
-        """Return the whole core in JSON's types; who waits for an order is answered before."""
+        """Return the whole core in JSON's types; waiting senders are answered first."""
         all_watchers = self.all_watchers()
         number = {watcher: index for index, watcher in enumerate(all_watchers)}
         return {
@@ -234,7 +234,7 @@ class Watchers:
         }
 
     def restore(self, state: Mapping[str, Any]) -> list[Watcher]:
-        """Become the core that was written down; return its watchers, in the order of the state."""
+        """Become the saved core; return its watchers, in the order of the state."""
         self.closing = state["closing"]
         self.ended = Ended(*state["ended"]) if state["ended"] else None
         self._places = state["places"]
