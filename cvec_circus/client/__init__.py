@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Find the clients, which load libzmq, and what programs for Circus import from here."""
+    """Import the clients, which load libzmq, and names for Circus programs on first use."""
     if name in ("CircusClient", "Client"):
         from cvec_circus.client.client import CircusClient, Client
 

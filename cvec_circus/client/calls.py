@@ -1,4 +1,4 @@
-"""What all ways to ask a daemon have in common: the time-out, and the frame of a request."""
+"""Common to all ways to ask a daemon: the timeout, and the frame of a request."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ CALL_TIMEOUT = 5.0
 
 
 def frame(message: Mapping[str, Any]) -> bytes:
-    """Encode a message, and refuse what the daemon would refuse.
+    """Encode a message, and refuse one that the daemon would refuse.
 
     Raises:
-        CallError: It would.
+        CallError: The daemon would refuse it.
     """
     try:
         encoded = messages.encode(message)
         if len(encoded) > messages.MAX_FRAME:
             raise ValueError(f"{len(encoded)} bytes are more than {messages.MAX_FRAME}")
-        messages.decode(encoded)  # what cannot be read has no id, so its refusal meets no call
+        messages.decode(encoded)  # a refusal without an id matches no call
     except (ValueError, TypeError, RecursionError, exc.MessageError) as error:
         raise exc.CallError(f"This cannot be sent: {error}.") from None
     return encoded

@@ -21,16 +21,16 @@ from cvec_circus.wire import messages
 INSTEAD = "make a client after the fork"
 
 MOST_UPGRADES = 1000
-"""For so many upgrades of the daemon a question is asked again."""
+"""How many upgrades of the daemon a query is repeated for."""
 
 
 class Client:
-    """A daemon to ask. Safe from any thread.
+    """A client of a daemon. Safe from any thread.
 
     A call takes an idle DEALER socket, or opens one, uses it outside the lock and puts it back, so
-    no thread waits for the slow call of another one. libzmq allows it: a socket may pass from
-    thread to thread over a lock, as long as no two use it at once. A socket whose call has failed
-    is closed, so that a late reply cannot meet the next request; ids match replies besides.
+    no thread waits for another one's slow call. libzmq allows this: a socket may pass from thread
+    to thread over a lock, as long as no two use it at once. A socket whose call has failed is
+    closed, so that a late reply cannot meet the next request; ids also match replies.
 
     Once it has been used, it belongs to that process: a forked child gets a ForkedError.
     """
@@ -103,8 +103,8 @@ class Client:
         """Send a request and wait for its reply, as `call`.
 
         With None for seconds it waits as long as the daemon lives: a ping every few seconds checks
-        that, because a reply that died with it never comes. What an upgrade of the daemon has cut
-        off is asked again, if it has changed nothing.
+        that, because a dead daemon never replies. A query cut off by an upgrade of the daemon is
+        repeated.
         """
         for _ in range(MOST_UPGRADES):
             reply = self._exchange(message, timeout)
@@ -185,7 +185,7 @@ class Client:
 
     def _give_back(self, dealer: zmq.Socket[bytes], clean: bool) -> None:
         if not clean:
-            dealer.close(0)  # with it goes the request, if it has not been sent yet
+            dealer.close(0)  # also drops the request, if it has not been sent yet
             return
         with self._lock:
             if not self._closed:
@@ -194,7 +194,7 @@ class Client:
         dealer.close(LINGER)
 
     def _wait_while_alive(self, dealer: zmq.Socket[bytes], call_id: str) -> dict[str, Any] | None:
-        """Wait for a reply as long as the same daemon is there to give it."""
+        """Wait for a reply as long as the same daemon lives."""
         run: object = None
         while True:
             ping = messages.call("ping")
@@ -212,7 +212,7 @@ class Client:
 
 
 class CircusClient(Members):
-    """A daemon to ask, for programs. Safe from any thread.
+    """A client of a daemon, for programs. Safe from any thread.
 
     >>> with CircusClient(endpoint="tcp://127.0.0.1:5555") as client:  # doctest: +SKIP
     ...     client.send_message("numprocesses", name="web")["numprocesses"]

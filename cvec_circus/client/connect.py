@@ -14,15 +14,15 @@ LINGER = 250
 would be lost; without a limit, a daemon that is gone would keep the program alive."""
 
 EVENTS_KEPT = 100_000
-"""Messages that a subscriber's queue holds: a minute of work in one callback while 1 400 events a
-second come in. libzmq drops what is beyond it, and only a replay brings it back."""
+"""Messages that a subscriber's queue holds: enough for a minute in one callback while 1 400 events
+a second arrive. libzmq drops any more, and only a replay brings them back."""
 
 CONTEXT_TIMEOUT = 2.0
-"""Seconds to wait for the end of a context, in which a socket may have been left open."""
+"""Seconds to wait for the end of a context that may have an open socket."""
 
 
 def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
-    """Open a socket for requests to a daemon, which may not be there, and for its replies.
+    """Open a socket for requests to a daemon, which need not run yet, and for its replies.
 
     Raises:
         SocketError: The endpoint is malformed.
@@ -50,7 +50,7 @@ def open_subscriber(
 
 
 def received(socket: zmq.Socket[bytes], most: int) -> Iterator[list[bytes]]:
-    """Yield the messages that are there, `most` at most, unless the socket is closed meanwhile."""
+    """Yield the waiting messages, at most `most`, unless the socket is closed meanwhile."""
     for _ in range(most):
         if socket.closed:
             return
@@ -62,7 +62,7 @@ def received(socket: zmq.Socket[bytes], most: int) -> Iterator[list[bytes]]:
 
 
 def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Connect a socket to an endpoint, now or once there is a daemon.
+    """Connect a socket to an endpoint, now or once a daemon listens there.
 
     Raises:
         SocketError: The endpoint is malformed. The socket is closed.

@@ -1,8 +1,8 @@
-"""One request over a plain socket, which is what `cvec_circusctl` does most often.
+"""One request over a plain socket, the most frequent use of `cvec_circusctl`.
 
-Importing pyzmq takes 20 ms, as long as all the rest between a prompt and its answer. What else
-there is to ask is for `Client`: to wait without a limit, to reach what has a name or another
-transport, and to wait for a daemon that is not there yet.
+Importing pyzmq takes 20 ms, as long as all the rest of a command. `Client` handles the other cases:
+to wait without a limit, to reach host names or other transports, and to wait for a daemon that does
+not run yet.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from cvec_circus.wire import zmtp
 ROUTER = frozenset({b"ROUTER"})
 
 TIMEOUTS = (TimeoutError, socket.timeout)
-"""One thing since Python 3.10."""
+"""The same class since Python 3.10."""
 
 
 def exchange(endpoint: str, message: Mapping[str, Any], timeout: float) -> dict[str, Any] | None:
     """Send a request and wait for its reply, `timeout` seconds at most. Any thread.
 
     Returns:
-        The reply; None if `Client` may have one: there is nothing that this can talk to, or an
-        upgrade of the daemon has cut off what has changed nothing.
+        The reply; None if `Client` may get one: this cannot reach the endpoint, or an upgrade of
+        the daemon cut off a query.
 
     Raises:
         CallError: There is no usable reply; "Timed out." when there is none at all.

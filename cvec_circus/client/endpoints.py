@@ -1,4 +1,4 @@
-"""Where daemons are found: their endpoints, and whether anything is there."""
+"""Endpoints of daemons, and whether anything listens there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDPOINT_VARIABLES = ("CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT")
 """Environment variables that name the daemon's endpoint; the first one that is set counts."""
 
 KNOCK_TIMEOUT = 0.5
-"""Seconds for a connection that only shows whether anything listens."""
+"""Seconds for a connection that only tests whether anything listens."""
 
 CERTAIN = frozenset(
     {
@@ -50,8 +50,8 @@ def reachable(published_at: str, endpoint: str) -> str:
     """Return where to connect to for what a daemon publishes.
 
     Args:
-        published_at: Its own address for that, which may stand for all of its machine's.
-        endpoint: Where it takes commands, which names its machine, or is on this one.
+        published_at: Its own address for that, which may be a wildcard.
+        endpoint: Where it takes commands, which names its machine unless it is local.
     """
     scheme, _, where = published_at.partition("://")
     host, _, port = where.rpartition(":")
@@ -65,7 +65,7 @@ def knock(endpoint: str, timeout: float = KNOCK_TIMEOUT, forwarded: bool = False
     """Connect to an endpoint once, and return why nothing can; None if something may be there.
 
     Args:
-        endpoint: The endpoint. Only of `tcp://` and `ipc://FILE` anything is known.
+        endpoint: The endpoint. Only `tcp://` and `ipc://FILE` can be tested.
         timeout: Seconds to wait, for the name of a host and for the connection together.
         forwarded: Whether ssh listens there, which takes any connection and closes it at once if
             nothing listens at the other end.
@@ -133,7 +133,7 @@ def _resolve(host: str, port: str, flags: int = 0) -> tuple[int, Any] | None:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     except UnicodeError:
-        return None  # it is no host, which connecting says
+        return None  # not a host; connecting will say so
     return found[0][0], found[0][4]
 
 

@@ -1,4 +1,4 @@
-"""What the client programs share: their command line, and a daemon's way of starting one."""
+"""Common to the client programs: their command line, and how a daemon starts one."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def assigned(
     parser: Callable[[], argparse.ArgumentParser],
     arguments: Sequence[str] | None,
 ) -> Assignment:
-    """Read what to do from the environment if a daemon has started this, else from the arguments.
+    """Read the assignment from the environment if a daemon started this, else from the arguments.
 
     Args:
         kind: A dataclass, whose attributes are the destinations of the arguments.

@@ -28,8 +28,8 @@ class Tunnel:
         """Prepare; ssh connects with the first endpoint.
 
         Args:
-            server: Where ssh connects to: a host, user@host, a name of its configuration. None for
-                this machine, where every endpoint is itself.
+            server: Where ssh connects to: a host, user@host, or a name of its configuration. None
+                for this machine, where endpoints are used as they are.
             keyfile: The private key; None for those that ssh finds.
 
         Raises:
@@ -67,7 +67,7 @@ class Tunnel:
         return f"{remote} on {self.server}" if remote else local
 
     def close(self) -> None:
-        """Take the connection down, unless this is a forked child."""
+        """Close the connection, unless this is a forked child."""
         if not (self._folder and self._home.is_here):
             return
         try:

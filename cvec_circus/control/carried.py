@@ -1,7 +1,7 @@
-"""Connections that stay open while another program is executed in the place of this one.
+"""Connections that stay open while an exec replaces this program.
 
-Nothing is closed, so peers notice no more than that an answer takes longer: what they send
-meanwhile waits in the kernel, and subscriptions go on.
+Nothing is closed, so peers only notice a slower answer: what they send meanwhile waits in the
+kernel, and subscriptions continue.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Carried:
     def take_over(
         self, inherited: Inherited, rows: Iterable[Mapping[str, Any]]
     ) -> Iterator[Connection]:
-        """Go on with connections; yield each."""
+        """Resume connections; yield each."""
         now = self._clock.monotonic()
         for row in rows:
             connection = Connection(

@@ -1,4 +1,4 @@
-"""Connections to an endpoint: accepting them, one of them, and the queue of those with work."""
+"""Connections to an endpoint: the acceptor, a connection, and the queue of those with work."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ FORGIVEN = 0.1
 """The share of the time that a peer may use without waiting for others."""
 
 LONG = 0.001
-"""Seconds from which processor time is asked for: on a busy machine the clock counts other programs
-too, but asking is a system call, which takes as long as decoding a message."""
+"""Seconds above which processor time is measured: on a busy machine the clock counts other programs
+too, but measuring is a system call, which takes as long as decoding a message."""
 
 #: Connections accepted within one turn.
 ACCEPTS = 64
@@ -50,10 +50,10 @@ _CREDENTIALS = struct.Struct("=iII")
 
 
 class Dependant(Protocol):
-    """What ends with a connection. Owned by the supervisor thread."""
+    """An object that ends with a connection. Owned by the supervisor thread."""
 
     def client_gone(self) -> None:
-        """Note that the peer is gone: nothing can be sent to it any more."""
+        """Note that the peer is gone: nothing more can be sent to it."""
 
 
 class Connection:
@@ -110,10 +110,10 @@ class Connection:
 class Queue:
     """The connections with work; next is the one that has used the least time.
 
-    Owned by the thread of its `Connections`. The time that a peer's messages have taken is counted,
-    and forgiven while it has no work, down to the least of those queued: silence saves up no time.
-    So fifty peers whose messages take long wait for each other, and one that asks for little,
-    though often, waits for one message.
+    Owned by the thread of its `Connections`. The time that a peer's messages take is counted; while
+    it has no work, its count is raised to the least of those queued, so silence saves up no time.
+    So fifty peers with slow messages wait for each other, and one with frequent cheap messages
+    waits for one of theirs.
     """
 
     def __init__(self) -> None:

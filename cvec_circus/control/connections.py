@@ -42,7 +42,7 @@ SMALL_READ, LARGE_READ = 4096, 65536
 #: Seconds after which a peer is closed that has not greeted, has sent half a message, or has read
 #: nothing of what waits for it.
 HANDSHAKE, HALF_A_MESSAGE, UNREAD = 30.0, 30.0, 60.0
-#: Bytes of half messages, of all peers together.
+#: Bytes of incomplete messages of all peers together.
 HALF_MESSAGES = 32 << 20
 #: Bytes that wait for one peer, and for all peers together.
 MOST_UNSENT, MOST_UNSENT_TOGETHER = 16 << 20, 64 << 20
@@ -173,7 +173,7 @@ class Connections(Carried):
             self._let_go(connection)
 
     def drain(self) -> None:
-        """Carry out all that has come in by now, after the loop has ended."""
+        """Carry out everything received so far, after the loop has ended."""
         for fd, _ in [] if self._epoll.closed else self._epoll.poll(0):
             self._queue_up(fd)
         while self._queue:
@@ -182,7 +182,7 @@ class Connections(Carried):
                 pass
 
     def close(self) -> None:
-        """Close everything; what is on its way still goes out, for `LINGER` seconds at most."""
+        """Close everything; pending output is still sent, for `LINGER` seconds at most."""
         if self._epoll.closed:
             return
         self._loop.remove_reader(self._epoll)
@@ -305,7 +305,7 @@ class Connections(Carried):
         self._epoll.modify(connection.fd, _READ)
 
     def _relieve(self) -> None:
-        """Close those that take too much memory because they do not read."""
+        """Close peers that take too much memory because they do not read."""
         while self._unsent > MOST_UNSENT_TOGETHER:
             worst = max(self._slow, key=lambda connection: connection.unsent_bytes)
             self.end(worst, "too much unsent to peers that do not read")
@@ -352,7 +352,7 @@ class Connections(Carried):
     # -- those that take too long -----------------------------------------------------------------
 
     def _account(self, connection: Connection, is_whole: bool) -> None:
-        """Count the bytes of half messages, and keep them within their bound."""
+        """Count the bytes of incomplete messages, and enforce their limit."""
         held = connection.decoder.held
         self._held += held - connection.held
         connection.held = held

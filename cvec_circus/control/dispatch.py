@@ -46,8 +46,8 @@ class Dispatcher:
     Args:
         target: The supervisor.
         clock: Gives the replies their time.
-        guard: Raises for a request that its sender has no right to.
-        look_up: Looks up the accounts in a message; by default they are taken as they are.
+        guard: Raises for a request that its sender may not make.
+        look_up: Looks up the accounts in a message; by default they are used unchanged.
         conceal: Returns what an error says without the values of variables.
     """
 
@@ -116,7 +116,7 @@ class Dispatcher:
 
 @contextlib.contextmanager
 def answering(reply: Reply) -> Iterator[None]:
-    """Answer with what is raised meanwhile; log it if it is a fault in the daemon."""
+    """Answer with the exception raised meanwhile; log it if it is a fault in the daemon."""
     try:
         yield
     except Exception as problem:
@@ -212,9 +212,9 @@ class Queued:
 class Deferred:
     """The messages whose users and groups are being looked up. Owned by the supervisor thread.
 
-    A look-up may take long. Only messages that need one wait, and what the same client sends about
-    the same watcher afterwards: that keeps its place. A message about several watchers keeps it
-    among the messages about each of them.
+    A look-up may take long. Only messages that need one wait, and later messages of the same client
+    about the same watcher, which keep their order. A message about several watchers keeps its place
+    among the messages about each.
     """
 
     def __init__(self, look_up: LookUp) -> None:
@@ -256,7 +256,7 @@ class Deferred:
         return self._count
 
     def refuse_all(self) -> None:
-        """Refuse all that wait, after the loop, which brings the names, has ended."""
+        """Refuse all that wait, after the loop, which delivers the names, has ended."""
         lines, self._lines = self._lines, {}
         self._count = 0
         for queued in dict.fromkeys(chain.from_iterable(lines.values())):
@@ -276,8 +276,8 @@ class Deferred:
         return all(key in self._lines and self._lines[key][0] is queued for key in queued.keys)
 
     def _go_on(self, keys: Sequence[Hashable]) -> None:
-        """Carry out what follows in these lines, up to what needs a look-up, or has to wait for
-        another line as well."""
+        """Carry out the next messages in these lines, up to one that needs a look-up or also waits
+        in another line."""
         lines = dict.fromkeys(keys)
         while lines:
             key, _ = lines.popitem()

@@ -71,7 +71,7 @@ OURS_ALONE = Access()
 
 
 class Judgement(NamedTuple):
-    """What is wrong with an endpoint, or risky. Immutable."""
+    """A problem or risk of an endpoint. Immutable."""
 
     option: str
     text: str
@@ -82,7 +82,7 @@ class Judgement(NamedTuple):
 
 
 def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
-    """Yield what is wrong with the endpoints of a daemon, wherever it runs.
+    """Yield the problems of a daemon's endpoints, whatever the machine.
 
     A start and a check of the configuration both ask here. What cannot be together with another
     endpoint or socket is found when the configuration is read.
@@ -190,7 +190,7 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
 
 
 def _why_not(endpoint: str) -> str:
-    """Return why no machine can listen on an endpoint, "" if some can."""
+    """Return why an endpoint is invalid on any machine, "" if it is valid."""
     transport, _, address = endpoint.partition("://")
     _, colon, port = address.rpartition(":")
     if transport == "tcp" and colon:
@@ -203,18 +203,18 @@ def _why_not(endpoint: str) -> str:
 
 
 def has_file(endpoint: str) -> bool:
-    """Tell whether an endpoint has a place in the file system that it names itself."""
+    """Tell whether an endpoint names a path in the file system."""
     transport, _, address = endpoint.partition("://")
     return transport == "ipc" and address != "*" and not address.startswith("@")
 
 
 def inherited(fd: int, address: str) -> Listener:
-    """Listen with a socket that another process has bound, ours from now on."""
+    """Listen with a socket that another process bound and that is now ours."""
     return _listening(socket.socket(fileno=fd), address)
 
 
 def handed_over(sock: socket.socket, address: str, own: OwnPath | None, access: Access) -> Listener:
-    """Go on listening with the socket of the program that was here before an exec."""
+    """Keep listening with the socket of the program before an exec."""
     listener = _listening(sock, address, own)
     return listener if own is None else listener._replace(access=access)
 
@@ -259,7 +259,7 @@ def _address_of(interface: str) -> str:
 
 
 def _listen_file(path: str, access: Access) -> Listener:
-    """Listen on a file that has its mode and owner before a client can connect."""
+    """Listen on a file whose mode and owner are set before a client can connect."""
     from cvec_circus.sockets import unix  # most daemons have none
 
     _check_path(path)

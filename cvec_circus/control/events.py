@@ -34,7 +34,7 @@ _OLDER = {b"\x01": zmtp.SUBSCRIBE, b"\x00": zmtp.CANCEL}
 
 
 class Publisher:
-    """A PUB socket: sends messages to those who subscribed to their topics.
+    """A PUB socket: sends messages to the subscribers of their topics.
 
     Owned by the thread of its loop. Never waits: a slow subscriber loses messages. Closes the
     listener, which accepts the subscribers.
@@ -96,7 +96,7 @@ class Publisher:
                     self._subscribe(connection, topic.encode("latin-1"))
 
     def _receive(self, connection: Connection, incoming: Incoming) -> None:
-        """Take a subscription; what else a subscriber says has no meaning."""
+        """Take a subscription; ignore anything else a subscriber sends."""
         if isinstance(incoming, zmtp.Control):
             name, topic = incoming
         else:
@@ -142,7 +142,7 @@ class Publisher:
 
 
 class Event(NamedTuple):
-    """An event as it is kept: thousands are, so each has only what is its own. Immutable."""
+    """A kept event: there are thousands, so each stores only what is specific to it. Immutable."""
 
     watcher: str
     action: str
@@ -178,9 +178,9 @@ class EventStream:
         seq: The number of the last event; as given before the first.
         reserve: Called with a number that is about to be used; returns the last one that may be
             used before the next call. None where numbers need not survive this process.
-        hold: Seconds for which events may be held back, to go out together with others. Waking a
-            subscriber takes 0.1 ms of a processor: with many of them, that is taken from processes
-            that are just being started.
+        hold: Seconds for which events may be held back, to be sent together with others. Waking a
+            subscriber takes 0.1 ms of processor time: with many of them, it is taken from processes
+            that are just starting.
     """
 
     def __init__(self, loop: Loop, listener: Listener, history: int, seq: int = 0) -> None:
@@ -219,7 +219,7 @@ class EventStream:
         return self.seq
 
     def send(self) -> bool:
-        """Send what was published, or hold it back for `hold`; leave no work to the next turn."""
+        """Send what was published, or hold it back for `hold`; leave no work for the next turn."""
         if self._held and not self._is_due:
             if self.hold:
                 self._is_due = True
@@ -242,7 +242,7 @@ class EventStream:
         self._send([(topics.sync(marker), text)])
 
     def since(self, seq: int | None, limit: int) -> dict[str, Any]:
-        """Return what was published after a number, or last.
+        """Return the events after a number, or the latest.
 
         Args:
             seq: The last number known already; None for the latest events.
@@ -288,7 +288,7 @@ class EventStream:
         return {**self._publisher.hand_over(out), **numbers, "history": history}
 
     def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
-        """Go on with the same life of the stream, before anything is published."""
+        """Resume the same life of the stream, before anything is published."""
         self._publisher.take_over(inherited, state)
         self.run, self.seq, self._first = state["run"], state["seq"], state["first"]
         self._reserved = self.seq  # the ledger reserves anew

@@ -1,4 +1,4 @@
-"""What clients may not do where `endpoint_owner` gives the endpoint to another user."""
+"""Restrictions on clients where `endpoint_owner` gives the endpoint to another user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cvec_circus.system.accounts import Account, known, look_up
 Guard = Callable[[str, Mapping[str, Any]], None]
 
 REFUSED = "uid does not match endpoint_owner"
-"""What Circus says."""
+"""Circus' text."""
 
 INSIDE = "hooks and custom stream classes run inside the daemon: endpoint_owner may not set them"
 
@@ -27,7 +27,7 @@ FILES = "the daemon itself writes to that file: endpoint_owner may not choose it
 ANOTHER_PROGRAM = "endpoint_owner may upgrade the daemon on its own Python only"
 
 ANOTHER_FILE = "endpoint_owner may only reload the file that the daemon was started with"
-"""Another file could run anything as any user. Even an error message shows what is in a file, which
+"""Another file could run anything as any user. Even an error message shows contents of a file that
 the owner may not be allowed to read."""
 
 
@@ -89,7 +89,7 @@ def _is_a_file(key: object, value: object) -> bool:
 
 
 def _is_protected(key: object) -> bool:
-    """Return whether an option may not be set. A command may use a freeform key: `$(circus.k)`."""
+    """Return whether an option must not be set. A command may use a freeform key: `$(circus.k)`."""
     option = WATCHER_OPTIONS.find(str(key))
     return option is None or not option.harmless
 

@@ -73,7 +73,7 @@ def named(given: Any) -> str:
 
 
 class Request:
-    """What a client has sent, and the way back to it. Owned by the supervisor thread."""
+    """A client's message, and the way back to it. Owned by the supervisor thread."""
 
     __slots__ = ("_connections", "_envelope", "client", "count", "frames", "largest")
 
@@ -91,7 +91,7 @@ class Request:
 
     @property
     def is_refused(self) -> bool:
-        """Whether it cannot be answered because another program comes in the place of this one."""
+        """Whether it cannot be answered because another program is replacing this one."""
         return self._connections.refuses
 
     @property
@@ -104,7 +104,7 @@ class Request:
         self._connections.send(self.client, zmtp.message(*self._envelope, answer))
 
     def take(self) -> bytes:
-        """Return the only frame, and keep it no longer."""
+        """Return the only frame, and drop it."""
         (body,), self.frames = self.frames, ()
         return body
 
@@ -173,7 +173,7 @@ class Reply:
         return None if self._request is None else self._request.client
 
     def keep(self, waits: bool) -> None:
-        """Note from now on when the client goes before its answer, which may take long if it waits.
+        """From now on, notice if the client goes before its answer, which may take long.
 
         Raises:
             MessageError: Too many answers are awaited already.
@@ -185,7 +185,7 @@ class Reply:
             raise MessageError(reason, messages.COMMAND_FAILED)
 
     def hand_over(self) -> list[Any] | None:
-        """Return what another program needs to answer in our place; None if no client waits."""
+        """Return what the next program needs to answer instead; None if no client waits."""
         if self._request is None or self.cast or self.is_dead or self.answered:
             return None
         return [*self._request.origin, self.message_id, self.label]
@@ -300,12 +300,12 @@ class ControlServer:
         self._connections.close()
 
     def finish(self) -> None:
-        """Answer what has come in by now, after the loop has ended."""
+        """Answer the requests received so far, after the loop has ended."""
         self._connections.drain()
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Tell clients that get an error meanwhile that they may ask again: by key `retry`."""
+        """Add the key `retry` to errors from now on, so that clients may ask again."""
         self._connections.refuses = True
         try:
             yield
@@ -319,11 +319,11 @@ class ControlServer:
     def take_over(
         self, inherited: Inherited, state: Mapping[str, Any], asked: Sequence[Any] | None
     ) -> Reply | None:
-        """Go on with the clients.
+        """Resume the clients.
 
         Args:
             inherited, state: What `hand_over` has returned.
-            asked: What `Reply.hand_over` has returned of one answer that is owed; None for none.
+            asked: What `Reply.hand_over` returned for the one answer still owed; None for none.
 
         Returns:
             That answer; None if it cannot be given.

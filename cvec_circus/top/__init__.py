@@ -1,1 +1,1 @@
-"""cvec_circus-top: what the watchers and their processes do and use, as it changes."""
+"""cvec_circus-top: the live state and usage of watchers and their processes."""

@@ -62,7 +62,7 @@ class Line(NamedTuple):
 
 
 class Screen:
-    """Which of the facts are shown, and how. Owned by the main thread.
+    """Which facts are shown, and how. Owned by the main thread.
 
     Attributes:
         sort: The key of `SORTS` to sort by.
@@ -137,7 +137,7 @@ class Screen:
     # -- the screen
 
     def lines(self, facts: Facts, where: str, width: int, height: int) -> list[Line]:
-        """Lay out a screen of so many columns and, at most, lines; `where` is the endpoint."""
+        """Lay out a screen of `width` columns, `height` lines at most; `where` is the endpoint."""
         head = [Line(self._summary(facts, where), "title")]
         if facts.trouble:
             head.append(Line(facts.trouble, "note"))
@@ -261,6 +261,6 @@ def _cut(line: Line, width: int) -> Line:
     text = shortened(line.text, width)
     if line.state is not None and text != line.text:
         at, state = line.state
-        if at + len(state) >= width:  # the mark of a cut stands there, or nothing
+        if at + len(state) >= width:  # shows the truncation mark, or nothing
             return Line(text, line.style)
     return line._replace(text=text)

@@ -36,7 +36,7 @@ COLOURS = {
     **dict.fromkeys(("starting", "stopping", "waiting", "reloading"), curses.COLOR_YELLOW),
     **dict.fromkeys(("stopped", "unready", "backoff", "failed", "invalid"), curses.COLOR_RED),
 }
-"""By the phase, or the state that an older daemon tells."""
+"""Keyed by phase, or by the state that an older daemon reports."""
 
 STYLES = {
     "title": curses.A_BOLD,
@@ -65,7 +65,7 @@ class Terminal:
         self._pairs: dict[str, int] = {}
 
     def run(self) -> None:
-        """Show the facts until the person quits, then restore the terminal.
+        """Show the facts until the user quits, then restore the terminal.
 
         Raises:
             ArgumentError: TERM names no known terminal.

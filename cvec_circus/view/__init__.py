@@ -1,1 +1,1 @@
-"""What a client knows of a daemon, wherever it comes from."""
+"""A client's view of a daemon, from any source."""

@@ -1,4 +1,4 @@
-"""What is known of the watchers and their processes, whatever the source."""
+"""The known facts about watchers and their processes, from any source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 @dataclass
 class WatcherFacts:
-    """What is known of one watcher; None stands for what is not. Owned by the main thread.
+    """The known facts about one watcher; None means unknown. Owned by the main thread.
 
     Attributes:
         name: As written, where that is known, else as topics have it.
@@ -39,7 +39,7 @@ class WatcherFacts:
     phase: str = ""
 
     def total(self, key: str) -> float:
-        """Sum up what its processes and their descendants use."""
+        """Sum up the usage of its processes and their descendants."""
         return sum(number_of(row, key) or 0.0 for row in self.all_rows())
 
     @property
@@ -76,14 +76,14 @@ class WatcherFacts:
 
 
 class Facts:
-    """All that is known. Owned by the main thread.
+    """All known facts. Owned by the main thread.
 
     Attributes:
         watchers: By their names as topics have them.
         sockets: The measurements of each listening socket, by its number.
         has_states: Whether the daemon has listed its watchers.
         passes: The number of passes over the processes that have arrived.
-        trouble: What keeps us from knowing more, in a sentence; "" for nothing.
+        trouble: Why no more is known, in a sentence; "" if nothing is wrong.
     """
 
     def __init__(self, process_timeout: float) -> None:
@@ -125,7 +125,7 @@ class Facts:
         for name, watcher in self.watchers.items():
             watcher.rows = {}
             for pid, row in (infos.get(name) or {}).items():
-                if isinstance(row, Mapping):  # Circus has a sentence for one that is just gone
+                if isinstance(row, Mapping):  # Circus: a sentence for one just gone
                     watcher.rows[str(pid)] = dict(row)
         self.passes += 1
 
@@ -163,10 +163,10 @@ class Facts:
                 if name in self.watchers:
                     self.watchers[name].rows.pop(pid, None)
                     if not (self.has_states or self.watchers[name].rows):
-                        del self.watchers[name]  # nothing else would tell that it is gone
+                        del self.watchers[name]  # nothing else would show that it is gone
 
     def _forget_sockets(self) -> None:
-        """Drop those not published since the pass before."""
+        """Drop processes not published since the previous pass."""
         for number in set(self.sockets) - self._published_sockets:
             del self.sockets[number]
         self._published_sockets.clear()

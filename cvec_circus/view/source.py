@@ -1,9 +1,8 @@
 """The source of the facts.
 
-It asks the daemon for states, restarts and reasons once a second. What processes use comes from the
-published statistics, if the daemon has them published: then the daemon measures nothing for us, for
-any number of clients. Otherwise it asks for `stats` as well, after a rest many times as long as the
-answer took.
+It asks the daemon for states, restarts and reasons once a second. Usage comes from the published
+statistics if there are any: then the daemon measures nothing for its clients, however many.
+Otherwise it also asks for `stats`, after a rest many times as long as the answer took.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ SHORTEST = 1.0
 """Seconds between two rounds of questions, at least."""
 
 REST = 5.0
-"""Length of the rest after a round, in lengths of the round, at least."""
+"""Minimum length of the rest after a round, as a multiple of the round."""
 
 SILENCE = 3.0
 """Seconds without published statistics after which the daemon is asked instead."""
 
 TRYING = " yet, still trying"
-"""The end of a trouble that may pass."""
+"""The end of the sentence for a temporary trouble."""
 
 READ_A_TURN = 256
 
@@ -41,7 +40,7 @@ class Source:
     """Brings facts. Owned by the main thread.
 
     Attributes:
-        published: Whether the processes' figures come from what is published.
+        published: Whether the processes' figures come from published statistics.
     """
 
     def __init__(
@@ -57,8 +56,8 @@ class Source:
         """Prepare; `open` begins.
 
         Args:
-            endpoint: Where the daemon answers; or where statistics are published, which then are
-                all that is known.
+            endpoint: Where the daemon answers; or where statistics are published, which are then
+                the only source.
             interval: Seconds between two rounds.
             reach: Returns where to connect to for an endpoint that the daemon names.
             on_news: Called when something has arrived.
@@ -152,7 +151,7 @@ class Source:
         self._on_news()
 
     def _on_silence(self) -> None:
-        """Try whether the endpoint that does not answer is where statistics are published."""
+        """Test whether an endpoint that does not answer publishes statistics."""
         if not self._knows_options:
             self._subscribe(self._endpoint)
         if not self._is_publishing():
@@ -164,7 +163,7 @@ class Source:
     # -- what is published
 
     def _is_publishing(self) -> bool:
-        """Tell whether statistics have been published lately, or may be any moment."""
+        """Tell whether statistics arrived recently, or may arrive any moment."""
         if self._heard_at is None:
             return False
         return self._loop.clock.monotonic() - self._heard_at < max(SILENCE, 3 * self._interval)

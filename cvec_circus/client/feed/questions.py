@@ -1,4 +1,4 @@
-"""Asking a daemon from a thread that must not wait for the answer, and how often."""
+"""Asking a daemon from a thread that must not wait for the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Then = Callable[[Optional[dict[str, Any]]], object]
 
 
 class Pace:
-    """Spaces questions to a daemon out, for all that share it. Owned by the thread that asks."""
+    """Spaces out the questions of all who share it. Owned by the thread that asks."""
 
     def __init__(self, interval: float, clock: Clock = SYSTEM) -> None:
         """Begin; `interval` is in seconds, from one question to the next."""
@@ -64,7 +64,7 @@ class Questions:
         return self._question is not None
 
     def ask(self, command: str, properties: Mapping[str, Any], then: Then) -> None:
-        """Ask a question while none is out. Never waits, but the question may, for its turn.
+        """Ask a question while none is out. Never waits, though the question may wait its turn.
 
         Args:
             command: The command's name.

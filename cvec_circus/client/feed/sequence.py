@@ -1,4 +1,4 @@
-"""Events in order, each once, whether they come in live, twice, late, or by replay."""
+"""Events in order, each once, whether they arrive live, twice, late, or by replay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 LIVE_KEPT = 20_000
-"""Events kept that came in live behind a gap. The daemon is asked again for those beyond it."""
+"""Live events kept after a gap. The daemon is asked again for those beyond."""
 
 HEAD = re.compile(
     rb'\{"run": "([0-9a-f]+)", "watcher": "(?:[^"\\]|\\.)*", "seq": ([1-9][0-9]{0,17}),'
@@ -32,10 +32,10 @@ class Event(NamedTuple):
 class EventSequence:
     """Puts the events of a daemon in order. Owned by the thread of the subscription.
 
-    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the last of them. So a
-    hole in the numbers that come in is an event lost on the way, and an answer of the daemon fills
-    it. There are no sockets here: the owner passes in what comes in, takes from `ready`, and asks
-    the daemon while `incomplete`.
+    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the latest. So a gap in
+    the numbers is an event lost on the way, and an answer of the daemon fills it. There are no
+    sockets here: the owner passes in what comes in, takes from `ready`, and asks the daemon while
+    `incomplete`.
     """
 
     def __init__(self, since: int | None = None, run: str | None = None) -> None:
@@ -58,7 +58,7 @@ class EventSequence:
 
     @property
     def incomplete(self) -> bool:
-        """Whether events are missing that only an answer of the daemon can bring."""
+        """Whether events are missing that only the daemon's answer can supply."""
         return self.known is not None and self.highest > self.known
 
     def live(self, topic: bytes, payload: bytes) -> None:
@@ -107,7 +107,7 @@ class EventSequence:
         self._advance()
 
     def flush(self) -> None:
-        """Make all events ready that there are: nothing will fill the holes any more."""
+        """Make all events ready: nothing will fill the gaps any longer."""
         if self._waiting:
             if self.known is None:
                 self.known = min(self._waiting) - 1
@@ -124,7 +124,7 @@ class EventSequence:
         self._advance()
 
     def _advance(self) -> None:
-        """Move on as far as there is no hole."""
+        """Advance to the next gap."""
         while self.known is not None and self.known + 1 in self._waiting:
             self.known += 1
             self.ready.append(self._waiting.pop(self.known))

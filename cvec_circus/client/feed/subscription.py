@@ -1,12 +1,12 @@
-"""Every event of a daemon, with nothing missed: a subscription, and questions that close its gaps.
+"""Every event of a daemon: a subscription, and questions that fill its gaps.
 
 Subscribing is not ordered with anything on another socket: of 200 events published right after a
 reply, 187 were never received where it was measured. So the daemon is asked again and again which
 events there are, each time with a marker that it publishes right after its answer. Once a marker
 comes in, the subscription works: events from before it are in the answer, later ones come in by
-themselves. From then on a gap in the numbers shows what was dropped on the way, unless it was the
-last event; so the daemon is also asked after every long backlog, and as in the beginning after
-every new connection.
+themselves. From then on a gap in the numbers shows dropped events, unless the last one was dropped;
+so the daemon is also asked after every long backlog and, as at the beginning, after every new
+connection.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ UNREACHABLE = 5.0
 """Seconds after which the log says that there is no daemon; where nothing listens, at once."""
 
 LAST_EVENTS = 2.0
-"""Seconds that the end waits at most for the events that are published already."""
+"""Seconds to wait at the end for events already published."""
 
 NOBLOCK = int(zmq.NOBLOCK)
 """A plain number, as `READABLE` is."""
@@ -69,8 +69,8 @@ class Subscription:
     missing daemon delays nothing.
 
     Attributes:
-        on_certain: Called whenever it has become certain that no event is missed: some time after
-            the beginning, and after every new connection.
+        on_certain: Called whenever it is certain that no event is missed: some time after the
+            beginning, and after every new connection.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Subscription:
             loop, context: The loop of the thread, and the context to open sockets in.
             endpoint, pubsub_endpoint: Where the daemon takes commands, and where it publishes.
             sequence: The events wanted.
-            progress: Where to note the event in delivery: see `wire.progress`.
+            progress: Where to record the event in delivery: see `wire.progress`.
             deliver: Called with topic and payload of each event; returns whether to go on.
-            pace: That of the questions, if they have one.
+            pace: The pace of the questions, if any.
         """
         self._loop = loop
         self._endpoint, self._pubsub_endpoint = endpoint, pubsub_endpoint
@@ -219,11 +219,11 @@ class Subscription:
 
     @property
     def _certain(self) -> bool:
-        """Whether the subscription works for certain, and all from before it is known."""
+        """Whether the subscription certainly works, and all earlier events are known."""
         return self._first <= self._seen <= self._answered
 
     def _ask(self) -> None:
-        """Ask for the events after those that are known, now or after the next answer."""
+        """Ask for the events after the known ones, now or after the next answer."""
         if self._silent:
             return
         if self._questions.busy:
@@ -318,7 +318,7 @@ class Subscription:
         return bool(ready)
 
     def _is_finished(self) -> bool:
-        """Tell whether all is delivered that was published at the time of `finish`."""
+        """Tell whether everything published before `finish` is delivered."""
         ready, known = self._sequence.ready, self._sequence.known
         if self._draining:
             if not ready and not self._has_input():
