@@ -1,1 +1,1 @@
-"""Where log lines go. Whatever becomes of them there, the program runs on."""
+"""Destinations of log lines. Whatever fails there, the program keeps running."""

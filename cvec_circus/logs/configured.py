@@ -1,4 +1,4 @@
-"""A log that a logging configuration of the user's describes: ini, json, yaml, or a mapping."""
+"""A log described by a user's logging configuration: ini, json, yaml, or a mapping."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from cvec_circus.logs.log import Log, close_outputs, lock_of, report
 CIRCUS = "circus"
 
 MOST_TROUBLES = 100
-"""Different errors of a handler that are reported, each of them once."""
+"""How many different errors of a handler are reported, each once."""
 
 
 class ConfiguredLog(Log):
-    """A log whose handlers are the user's. Owned by the thread that made it.
+    """A log with the user's handlers. Owned by the thread that made it.
 
     None of them can stop the program: their exceptions are reported on stderr.
 
@@ -62,7 +62,7 @@ class ConfiguredLog(Log):
         return None
 
     def reopen(self) -> None:
-        """Open every file anew with its next line, but those that would lose their content."""
+        """Reopen every file with its next line, except those that would lose their content."""
         for handler in self.handlers:
             if isinstance(handler, logging.FileHandler) and "w" not in handler.mode:
                 with lock_of(handler):
@@ -72,7 +72,7 @@ class ConfiguredLog(Log):
 
 
 def found(target: logging.Logger | None) -> Iterator[logging.Handler]:
-    """Yield every handler that a line of a logger comes to."""
+    """Yield every handler that a line of a logger reaches."""
     while target is not None:
         yield from target.handlers
         target = target.parent if target.propagate else None
@@ -82,7 +82,7 @@ def apply(config: str | Mapping[str, Any]) -> None:
     """Configure `logging`.
 
     Raises:
-        Exception: The configuration is not understood, or cannot be carried out.
+        Exception: The configuration is invalid, or cannot be applied.
     """
     loaded: Any = config
     if not isinstance(config, Mapping):
@@ -117,7 +117,7 @@ def yaml() -> Any:
 
 
 def describe(error: BaseException) -> str:
-    """Return what is wrong in one line, with the reason under the reason."""
+    """Return the error in one line, with its underlying cause."""
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror
     elif isinstance(error, KeyError):

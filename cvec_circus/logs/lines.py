@@ -1,4 +1,4 @@
-"""The lines of a log: the colour of the level at a terminal, and secrets that are not shown."""
+"""The lines of a log: the colour of the level at a terminal, and hidden secrets."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Lines(logging.Formatter):
     """Makes lines of records. Safe from any thread.
 
     Args:
-        form: A line, in the form of `logging`, with the level in brackets.
-        fd: The descriptor that the lines go to; -1 for what is never a terminal.
-        conceals: Whether to hide what may be a secret, where nothing else does.
+        form: The format of a line, as for `logging`, with the level in brackets.
+        fd: The descriptor that the lines go to; -1 if it is never a terminal.
+        conceals: Whether to hide possible secrets, if nothing else does.
     """
 
     default_msec_format = "%s.%03d"  # as `events` shows times; Python's own has a comma
@@ -46,6 +46,6 @@ class Lines(logging.Formatter):
 
 
 def conceal_others() -> None:
-    """Hide what may be a secret in lines of loggers for which no handler has been set up."""
+    """Hide possible secrets in lines of loggers without a configured handler."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(Lines("%(message)s", -1, conceals=True))

@@ -1,4 +1,4 @@
-"""The log of a program, and what its lines go to: stderr, or a file that may be moved away."""
+"""The log of a program, and its destination: stderr, or a file that may be moved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STDERR = (None, "", "-", "stdout")
 """The last one is what Circus calls stderr."""
 
 NO_CONFIG = "default"
-"""Circus' word for a logging configuration that is none."""
+"""Circus' word for no logging configuration."""
 
 READER_TIMEOUT = 0.1
 """Seconds that the log waits once for its reader."""
@@ -31,11 +31,11 @@ LoggerConfig = Union[str, Mapping[str, Any], None]
 
 
 class Log:
-    """Where the lines of a logger go. Owned by the thread that made it; logging is for any thread.
+    """The log of a logger. Owned by the thread that made it; logging is safe from any thread.
 
     Attributes:
         target: The logger.
-        handlers: Every handler that a line of the logger comes to.
+        handlers: Every handler that a line of the logger reaches.
         url: How another process writes to the same place: a path, the URL of a syslog, or "-".
     """
 
@@ -48,7 +48,7 @@ class Log:
 
     @property
     def level(self) -> str:
-        """The word for the least severity that is logged."""
+        """The name of the least severity that is logged."""
         word = logging.getLevelName(self.target.getEffectiveLevel()).lower()
         return word if word in LEVELS else "info"
 
@@ -58,21 +58,21 @@ class Log:
         return next((fd for fd in fds if fd >= 0), None)
 
     def reopen(self) -> None:
-        """Open what the lines go to anew, such as the file of that name after a rotation."""
+        """Reopen the destination, such as the file after a rotation."""
         for output in outputs(self.handlers):
             output.reopen()
 
     def close(self) -> None:
-        """End it; later lines go nowhere."""
+        """Close it; later lines are dropped."""
         close_outputs(self.target, self.handlers)
 
 
 class Output(logging.Handler):
-    """Where the lines of a logger go. Safe from any thread, for handlers have locks.
+    """A destination of log lines. Safe from any thread, because handlers have locks.
 
     Attributes:
         url: How another process writes to the same place: a path, the URL of a syslog, or "-".
-        subject: What every line is about, where the format of the lines does not say it.
+        subject: The subject of every line, if the format does not give it.
     """
 
     url = "-"
@@ -83,21 +83,21 @@ class Output(logging.Handler):
         return -1
 
     def reopen(self) -> None:
-        """Open what the lines go to anew, for it may have been moved away."""
+        """Reopen the destination, which may have been moved."""
 
 
 class Stderr(Output):
-    """Writes lines to stderr, unbuffered. Safe from any thread, for handlers have locks.
+    """Writes lines to stderr, unbuffered. Safe from any thread, because handlers have locks.
 
     It does not wait long for a reader: a pager that shows the first page, or a terminal after
     Ctrl-S, must not stop the supervisor. Python's own stream would wait; it would also keep what a
-    closed pipe does not take, and make the daemon exit with code 120 for that in the end.
+    closed pipe refuses, so that the daemon would exit with code 120 at the end.
     """
 
     _lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, and before it how many could not be written."""
+        """Write a line, preceded by the number of lines lost before it."""
         text = line(self, record)
         if self._lost:
             text = (
@@ -111,7 +111,7 @@ class Stderr(Output):
 
 
 class FollowedFile(Output):
-    """Appends lines to a file and follows its name. Safe from any thread, for handlers have locks.
+    """Appends lines to a file and follows its name. Safe from any thread: handlers have locks.
 
     The handler of the standard library raises in the middle of the code that logs when the
     directory is gone, and so would stop a supervisor halfway through a step.
@@ -157,7 +157,7 @@ class FollowedFile(Output):
         return self._shared
 
     def reopen(self) -> None:
-        """Open the file of that name; if that fails, the open one is kept."""
+        """Open the file of that name; if that fails, keep the open one."""
         with lock_of(self):
             self._open()
 
@@ -212,12 +212,12 @@ def write_to_stderr(text: bytes, timeout: float = 0.0) -> bool:
 
 
 def outputs(handlers: Sequence[logging.Handler]) -> list[Output]:
-    """Return those of the handlers that are ours."""
+    """Return our own handlers."""
     return [handler for handler in handlers if isinstance(handler, Output)]
 
 
 def close_outputs(target: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
-    """Take those of the handlers that are ours from a logger, and close them."""
+    """Remove our own handlers from a logger, and close them."""
     for output in outputs(handlers):
         target.removeHandler(output)
         output.close()
@@ -250,13 +250,13 @@ def configure_logger(
         level: debug, info, warning, error or critical, in any case.
         output: A file, which is followed when it is moved away; `-` or None for stderr; or
             `syslog://HOST[:PORT]?FACILITY`, `syslog:///dev/log?FACILITY`.
-        loggerconfig: A file (ini, json or yaml) or a mapping with a configuration of `logging`.
-            It decides then, and `level` and `output` do not.
-        name: Means nothing, as in Circus.
+        loggerconfig: A file (ini, json or yaml) or a mapping with a configuration of `logging`. It
+            overrides `level` and `output`.
+        name: Ignored, as in Circus.
 
     Returns:
         The log: `reopen()` after a rotation, `close()` at the end. Calling this again for the same
-        logger closes it too.
+        logger also closes it.
 
     Raises:
         OSError: The file cannot be opened, or the syslog cannot be reached.

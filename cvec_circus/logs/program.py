@@ -1,4 +1,4 @@
-"""The log of a program that a person runs, or a daemon as a helper."""
+"""The log of a program run by a person, or by a daemon as a helper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cvec_circus.logs.lines import Lines, conceal_others
 
 
 def configure(name: str, level: str, output: str, by_daemon: bool) -> Callable[[], int]:
-    """Log bare lines for a person, and lines with time and name into the daemon's log.
+    """Log bare lines for a person, or lines with time and name to the daemon's log.
 
     Args:
         name: The program's, for the lines in the daemon's log.

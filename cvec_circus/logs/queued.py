@@ -1,4 +1,4 @@
-"""A log that is written on a thread of its own: logging never waits for a disk or a reader."""
+"""A log written on its own thread: logging never waits for a disk or a reader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT = 1 << 20
 """Characters in them, at most; a single line may have more."""
 
 FLUSH_TIMEOUT = 1.0
-"""Seconds that the end of a log waits for what is still to be written."""
+"""Seconds that closing a log waits for unwritten lines."""
 
 GAP = "%s missing here: the log did not take them in time"
 
@@ -32,15 +32,15 @@ TOGETHER = 64
 """Lines that are written in one call, at most."""
 
 Step = tuple[Callable[[Any], object], Any, int]
-"""What the writer calls, with a list of what, and the characters in it."""
+"""A function for the writer to call, with a list of records, and the characters in it."""
 
 
 class QueuedLog(Log):
     """Another log, written on the writer thread. Owned by the thread that made it.
 
     Logging is for any thread, and never waits: the lock of the queue is held for moments only,
-    never while anything is written. Lines that the queue has no room for are counted, and their
-    number stands in the log where they are missing.
+    never while anything is written. Lines that the queue has no room for are counted, and the log
+    has their number where they are missing.
 
     Args:
         log: Where the lines go. From now on it is reopened and closed on the writer thread.
@@ -78,20 +78,20 @@ class QueuedLog(Log):
     def give_way(self, loop: Loop) -> None:
         """Write what is logged in a turn of that loop when the turn is over.
 
-        Otherwise the writer would take the interpreter from the turn, in the middle of what the
-        line is about: 0.1 ms between a death and the successor.
+        Otherwise the writer would take the interpreter from the turn, in the middle of the logged
+        action: 0.1 ms between a death and the respawn.
         """
         self._loop = loop
 
     def reopen(self) -> None:
-        """Open what the lines go to anew, after those that were logged before."""
+        """Reopen the destination, after the lines logged before."""
         with self._lock:
             if not self._waiting or self._waiting[-1][0] != self._reopen:
                 self._put(self._reopen, None, 0)
                 self._wake()
 
     def after(self, fn: Callable[[], object]) -> None:
-        """Call a function on the writer thread, when what was logged before is written."""
+        """Call a function on the writer thread, when all earlier lines are written."""
         with self._lock:
             self._put(_call, fn, 0)
             self._wake()
@@ -104,14 +104,14 @@ class QueuedLog(Log):
         self.target.removeHandler(self._entry)
         self._worker.stop()
         if self._worker.join(FLUSH_TIMEOUT):
-            self._write()  # what a thread that has died has left
+            self._write()  # what a dead thread left
             self._log.close()
         else:
             self._give_up()
         self._entry.close()
 
     def _give_up(self) -> None:
-        """Leave the writer where it hangs, and report how much it has not written."""
+        """Abandon a hung writer, and report how much it has not written."""
         # At the end of the program it would wait for the locks of outputs that hang.
         atexit.unregister(logging.shutdown)
         where = "" if self.url == "-" else f" to {self.url}"
@@ -128,8 +128,8 @@ class QueuedLog(Log):
     # -- the queue; its lock is held
 
     def take(self, record: logging.LogRecord) -> None:
-        """Queue a record. Its text is made here: the arguments, such as the state of a watcher, are
-        for the thread that logs."""
+        """Queue a record. Its text is rendered here, because the arguments, such as the state of a
+        watcher, belong to the thread that logs."""
         try:
             text = record.getMessage()
         except Exception as error:
@@ -200,8 +200,8 @@ class QueuedLog(Log):
 
     def _handle(self, records: list[logging.LogRecord]) -> None:
         for record in records:
-            # An error names the variable; that the daemon is up names the address, and so does what
-            # is said of an address then.
+            # An error names the variable; the line that the daemon is up names the address, and so
+            # do later lines about an address.
             is_error = record.levelno > logging.INFO and not getattr(record, AS_IS, False)
             text = self.variables.conceal(record.msg) if is_error else record.msg
             record.msg = conceal_text(text)
@@ -220,7 +220,7 @@ class QueuedLog(Log):
 
 
 class _Entry(Output):
-    """What the logger calls. Safe from any thread: its lock is that of the queue."""
+    """The handler that the logger calls. Safe from any thread: its lock is that of the queue."""
 
     def __init__(self, log: QueuedLog) -> None:
         super().__init__()

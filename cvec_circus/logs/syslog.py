@@ -1,4 +1,4 @@
-"""Log lines on their way to syslog."""
+"""Sending log lines to syslog."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TAG = "%(name)s[%(process)d]: %(message)s"
 class Syslog(Output):
     """Sends lines as datagrams, each as in RFC 3164. Safe from any thread.
 
-    It does not wait long for a syslog that is busy or gone. How many lines were lost is said
-    before the next one that gets through; that it happens is said on stderr.
+    It does not wait long for a syslog that is busy or gone. The number of lost lines precedes the
+    next one that gets through; stderr reports that lines are being lost.
 
     Args:
         url: `syslog://host[:port]?facility` or `syslog:///dev/log?facility`; `user` without one.
@@ -54,7 +54,7 @@ class Syslog(Output):
             raise OSError(error.errno or 0, error.strerror, url) from None
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
-        """Leave time and level to the header that a datagram has anyway."""
+        """Leave time and level to the header of the datagram."""
         super().setFormatter(logging.Formatter(TAG))
 
     def emit(self, record: logging.LogRecord) -> None:

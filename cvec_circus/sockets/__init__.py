@@ -6,7 +6,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Find what programs import from here, on first use."""
+    """Import the public names on first use."""
     from cvec_circus.compat.paths import find
 
     return find(__name__, name)

@@ -1,4 +1,4 @@
-"""Who has a socket open: for the error of one that cannot have its address."""
+"""The processes that hold a socket, for the error when an address is taken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LISTENING = "0A"
 
 
 def holders(inodes: Iterable[str]) -> str:
-    """Name the processes that have sockets of these numbers open, as far as we may see that."""
+    """Name the processes that have sockets of these numbers open, as far as permitted."""
     wanted = {f"socket:[{inode}]" for inode in inodes}
     found = []
     for pid in filter(str.isdecimal, os.listdir("/proc") if wanted else ()):
@@ -30,7 +30,7 @@ def holders(inodes: Iterable[str]) -> str:
 
 
 def listener_of(port: int) -> str:
-    """Name the processes that listen on a TCP port of this machine, as far as we may see that."""
+    """Name the processes that listen on a TCP port of this machine, as far as permitted."""
     inodes = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with suppress(OSError), open(table, encoding="ascii") as rows:

@@ -37,11 +37,11 @@ def _of_open_ones(name: str) -> Callable[..., Any]:
 
 
 class CircusSocket(Noted, socket.socket):
-    """A socket under a name, that programs serve. Owned by the supervisor thread once it is bound.
+    """A named socket that programs serve. Owned by the supervisor thread once it is bound.
 
     The descriptor stays close-on-exec: a child gets it by being started with it in `pass_fds`, and
     no other program's child does, unless the program itself calls `bind_and_listen`. It belongs to
-    the daemon and not to the children, so connections wait in its backlog while they are replaced.
+    the daemon, not to the children, so connections wait in its backlog while they are replaced.
 
     The arguments are in the order of Circus, because embedding programs pass them by place as well
     as by name. Nothing is opened or resolved before `open` or `bind_and_listen`; from then on it is
@@ -158,7 +158,7 @@ class CircusSocket(Noted, socket.socket):
         self._address = bound.getsockname()
         self.host, self.port = self._address[:2]
         if self.so_reuseport and self.type not in LISTENING:
-            # Bound, it would get a share of the datagrams.
+            # If bound, it would get a share of the datagrams.
             bound.close()
             bound = self._opened()
         self._be(bound)
@@ -178,7 +178,7 @@ class CircusSocket(Noted, socket.socket):
 
     @classmethod
     def load_from_config(cls, config: Mapping[str, Any]) -> CircusSocket:
-        """Make a socket of a mapping of options; a warning names those that there are not."""
+        """Make a socket from a mapping of options; warn of unknown ones."""
         known = {key: config[key] for key in config if key == "name" or SOCKET_OPTIONS.find(key)}
         for key in config.keys() - known.keys():
             logger.warning("socket %s: unknown option %s, ignored", config.get("name"), key)
@@ -188,7 +188,7 @@ class CircusSocket(Noted, socket.socket):
 
     @property
     def is_unix(self) -> bool:
-        """Whether it is at a path."""
+        """Whether it has a path."""
         return self.path is not None
 
     @property
@@ -249,15 +249,15 @@ class CircusSocket(Noted, socket.socket):
     def share(self, is_shared: bool) -> None:
         """Allow other sockets of this user to bind the port of this one, or forbid it again.
 
-        The kernel refuses a port that is listened on unless both sockets have SO_REUSEPORT. With it
-        the next socket and that of processes which go on can listen side by side.
+        The kernel refuses a port in use unless both sockets have SO_REUSEPORT. With it the next
+        socket and that of the running processes can listen side by side.
         """
         if self.fileno() >= 0 and self.path is None:
             is_shared |= self.so_reuseport
             self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared or self.so_reuseport)
 
     def move_aside(self) -> None:
-        """Free the path for another socket; processes go on with the connections they have."""
+        """Free the path for another socket; processes keep their connections."""
         self._move("", ".old")
 
     def move_back(self) -> None:
@@ -302,7 +302,7 @@ class CircusSocket(Noted, socket.socket):
         return partial(self._take, own, bound, fresh)
 
     def _take(self, own: OwnPath, bound: socket.socket, fresh: OwnPath) -> None:
-        """Use another socket under the same number; processes have it from their next start on."""
+        """Use another socket under the same number; processes get it from their next start on."""
         with bound:
             if self.fileno() < 0 or self._own_path is not own:
                 fresh.unlink()
@@ -311,7 +311,7 @@ class CircusSocket(Noted, socket.socket):
             self._own_path = fresh
 
     def is_in_the_way_of(self, other: CircusSocket) -> bool:
-        """Return whether this one may be why the other one cannot be bound."""
+        """Return whether this socket may be what keeps the other one from being bound."""
         if self.fileno() < 0 or (self.path is None) != (other.path is None):
             return False
         if other.path is not None:
@@ -338,7 +338,7 @@ class CircusSocket(Noted, socket.socket):
             raise self._error("cannot open it", error) from error
 
     def _bound(self, address: Any, is_own: bool = False) -> socket.socket:
-        """Return a new bound socket; it listens if it is one that processes accept on."""
+        """Return a new bound socket; it listens if processes accept on it."""
         bound = self._opened()
         try:
             if self.path is not None:

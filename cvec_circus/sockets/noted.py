@@ -1,4 +1,4 @@
-"""What a socket leaves to the daemon that comes after a crash, and how it goes on with that."""
+"""What a socket records for the next daemon after a crash, and how that daemon resumes it."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class Noted:
         def _error(self, what: str, error: Exception) -> Exception: ...
 
     def note(self) -> list[Any]:
-        """Return what another daemon needs to know this socket again, in JSON's types."""
+        """Return what another daemon needs to recognise this socket, in JSON's types."""
         return [self.options(), os.fstat(self.fileno()).st_ino, self._own_path]
 
     def is_the_one_of(self, note: Sequence[Any]) -> bool:
-        """Return whether a noted socket has the address of this one."""
+        """Return whether a recorded socket has the address of this one."""
         noted, own = note[0], self.options()
         return all(own[name] == noted.get(name) for name in own if name not in TUNABLE)
 
     def adopt(self, fd: int, note: Sequence[Any], was_ours: bool = False) -> None:
-        """Be a noted socket, which is open already and taken over.
+        """Become a recorded socket that is already open and taken over.
 
-        Its path is not looked at if it was this process' before: the daemon looks after it anyway.
+        Its path is not checked if this process already had it: the daemon looks after it anyway.
 
         Raises:
-            cvec_circus.exc.SocketError: Its path is not there any more, or it cannot be tuned. The
-                file stays the caller's.
+            cvec_circus.exc.SocketError: Its path no longer exists, or it cannot be tuned. The file
+                stays the caller's.
         """
         taken = socket.socket(fileno=fd)
         try:
@@ -83,7 +83,7 @@ class Noted:
         path.keep()
 
     def clear_path(self, note: Sequence[Any]) -> None:
-        """Remove the path of a noted socket, if it is the same and no process serves it."""
+        """Remove the path of a recorded socket, if it is the same and no process serves it."""
         if note[2] is None:
             return
         from cvec_circus.sockets import unix

@@ -1,4 +1,4 @@
-"""All the managed sockets: which of them a command inherits, and new ones beside old ones."""
+"""All managed sockets: which ones a command inherits, and new ones beside old ones."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class SocketRegistry:
         self._sockets[folded] = managed
 
     def exchange(self, sockets: Iterable[CircusSocket]) -> None:
-        """Put these, all bound, in place of those that are there; nothing is closed."""
+        """Replace the present sockets with these, all bound; nothing is closed."""
         self._sockets = {managed.name.lower(): managed for managed in sockets}
 
     def bind_all(self) -> None:
-        """Bind every socket, or, when one cannot be, none that was not bound before.
+        """Bind every socket or, if one cannot be bound, none that was not bound before.
 
         Raises:
             cvec_circus.exc.SocketError: One of them cannot be bound.
@@ -63,7 +63,7 @@ class SocketRegistry:
         """Return the bound socket of a name, in any case of letters, which an option gives.
 
         Raises:
-            cvec_circus.exc.OptionError: It is not there or not bound.
+            cvec_circus.exc.OptionError: It does not exist or is not bound.
         """
         managed = self._sockets.get(name.lower())
         if managed is None or managed.fileno() < 0:
@@ -76,7 +76,7 @@ class SocketRegistry:
         """Find the bound sockets that a command, not expanded yet, refers to, in its order.
 
         Raises:
-            cvec_circus.exc.OptionError: It names one that is not there or not bound.
+            cvec_circus.exc.OptionError: It names one that does not exist or is not bound.
         """
         return [self.find("use_sockets", name) for name in sockets_in(text)]
 
@@ -88,7 +88,7 @@ class SocketRegistry:
         return sorted(rows, key=itemgetter("fd"))
 
     def notes(self) -> dict[str, list[Any]]:
-        """Return what another daemon needs to know each bound socket again, by name."""
+        """Return what another daemon needs to recognise each bound socket, by name."""
         return {managed.name: managed.note() for managed in self if managed.fileno() >= 0}
 
     def close_all(self) -> None:
@@ -101,8 +101,8 @@ class SocketRegistry:
 class Loan:
     """The sockets of one process, while it starts. Owned by the supervisor thread.
 
-    Of a socket with `so_reuseport` a process gets one of its own, with another descriptor. Use it
-    as a context: at its end, what was opened for the process is closed, for the process has it.
+    For a socket with `so_reuseport` a process gets one of its own, with another descriptor. Use it
+    as a context manager: its end closes what was opened for the process, which has inherited it.
     """
 
     def __init__(self, registry: SocketRegistry) -> None:
@@ -190,7 +190,7 @@ class Newcomers:
             managed.open(is_shared=True)
 
     def settle(self) -> None:
-        """Keep them: no other socket can share their ports any more."""
+        """Keep them: no other socket can share their ports from now on."""
         for managed in [*self._sharing, *self.sockets]:
             managed.share(False)
 

@@ -1,10 +1,10 @@
 """The path of a unix socket: made with the right mode and owner, removed only if it is ours.
 
-Or, if that is wanted, if it is one that no process serves any more.
+Or, if asked to, a path that no process serves any longer.
 
-Anybody who may write to its folder can delete a path, and a socket cannot be bound again: those
-that listen on it would wait in vain, and a new one would be no use to them. So each socket has a
-second name, a hidden link beside its path, from which a deleted path can be made again.
+Any user who may write to the folder can delete a path, and a socket cannot be bound again: its
+listeners would wait in vain, and a new socket would not help them. So each socket has a second
+name, a hidden link beside its path, from which a deleted path can be restored.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from cvec_circus.system.paths import why_no_socket
 
 
 class OwnPath(NamedTuple):
-    """A path that a socket of ours has made. Immutable."""
+    """A path that one of our sockets has created. Immutable."""
 
     path: str
     """Absolute, because the working directory may change."""
     device: int
     inode: int
-    """Its number on the device tells it from a path that another process makes in its place."""
+    """Its inode tells it from a path that another process creates in its place."""
 
     def unlink(self) -> None:
         """Remove it, unless it is gone, or another process has put its own there."""
-        # A thread that looks after them may make either from the other between two of these.
+        # The thread that looks after them may restore either from the other between two of these
+        # steps.
         for name in (self.spare, self.path, self.spare):
             with suppress(OSError):  # it is gone, or its directory is, or cannot be written to
                 if self._is_at(name):
@@ -58,7 +59,7 @@ class OwnPath(NamedTuple):
             os.link(self.path, self.spare, follow_symlinks=False)
 
     def restore(self) -> bool:
-        """Make the path again, which was deleted; return whether there was a second name.
+        """Restore the deleted path; return whether there was a second name.
 
         Raises:
             OSError: It is there, or the system refuses.
@@ -135,8 +136,8 @@ class OwnPath(NamedTuple):
         return made_again(what, self.path, renew)
 
     def is_there(self) -> bool:
-        """Return whether it is there, and no other one in its place; if it was deleted, it is made
-        again by its second name. Raises OSError if it cannot be looked at."""
+        """Return whether it exists, and no other one in its place; restore it from its second name
+        if it was deleted. Raises OSError if it cannot be checked."""
         if not os.path.lexists(self.path):
             return self.restore()
         return self._is_at(self.path)
@@ -155,18 +156,18 @@ def bind(
 ) -> OwnPath:
     """Bind a socket to a path that has its mode and owner before a client can connect.
 
-    The mask of the process is left alone, because other threads make files meanwhile. A socket has
-    a mode even before it has a path (socket(7) does not say so, but `fchmod` works on Linux): with
-    mode 0 at first, only root gets through until mode and owner are right.
+    The mask of the process is not changed, because other threads create files meanwhile. A socket
+    has a mode even before it has a path (socket(7) does not say so, but `fchmod` works on Linux):
+    with mode 0 at first, only root gets through until mode and owner are right.
 
     Args:
         opened: The socket; it does not listen yet.
         path, mode: The path and its mode.
         owner: Its owner, by name or number; None for our user.
-        replace: Whether a socket that is there already, and that nobody serves, is removed first.
+        replace: Whether an existing socket that no process serves is removed first.
 
     Raises:
-        OSError: The system refuses. Nothing of ours is left there.
+        OSError: The system refuses. Nothing is left behind.
     """
     path = os.path.abspath(path)
     uid = -1 if owner is None else user(owner)
@@ -188,7 +189,7 @@ def bind(
 
 
 def _take_away(path: str) -> None:
-    """Remove the socket that we have just put at a path; what others put there since stays."""
+    """Remove the socket that we just created at a path, but nothing put there since."""
     with suppress(OSError):
         there = os.lstat(path)
         if stat.S_ISSOCK(there.st_mode) and there.st_uid == os.geteuid():
@@ -197,7 +198,7 @@ def _take_away(path: str) -> None:
 
 @contextmanager
 def _holding(path: str) -> Iterator[int]:
-    """Yield a descriptor of what is at a path, be it a link: it stays the same through renames.
+    """Yield a descriptor of what is at a path, even a link: it stays the same through renames.
 
     Otherwise a user who may write to the folder could put a link there in time, and make root
     change the mode of any file.
@@ -274,7 +275,7 @@ def bound_to(path: str) -> str | None:
 
 
 def server_of(path: str) -> str:
-    """Name the processes that have the socket at a path open, as far as we may see that."""
+    """Name the processes that have the socket at a path open, as far as permitted."""
     return holders(_inodes(path))
 
 
@@ -288,6 +289,6 @@ def _inodes(path: str) -> list[str]:
 
 
 def umask() -> int:
-    """Return the mask of this process, which Linux shows without a change (proc_pid_status(5))."""
+    """Return this process' mask, which Linux shows without changing it (proc_pid_status(5))."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         return next((int(line[6:], 8) for line in status if line.startswith("Umask:")), 0o022)

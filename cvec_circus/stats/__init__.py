@@ -1,4 +1,4 @@
-"""Statistics: the process that measures all others and publishes what it sees, and its clients."""
+"""Statistics: the process that measures all others and publishes the results, and its clients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Find what programs for Circus import from here, on first use."""
+    """Import names for Circus programs on first use."""
     from cvec_circus.compat.paths import find
 
     return find(__name__, name)

@@ -63,5 +63,5 @@ class StatsClient(CircusConsumer):
 
 __getattr__ = finder(__name__)
 
-if __name__ == "__main__":  # in Circus, this module is the top; ours stands on it
+if __name__ == "__main__":  # in Circus, this module is the top; ours is built on it
     runpy.run_module("cvec_circus.top.main", run_name="__main__", alter_sys=True)

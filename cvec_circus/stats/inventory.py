@@ -1,4 +1,4 @@
-"""Which processes and sockets there are: the daemon's answers, and its events in between."""
+"""The existing processes and sockets: from the daemon's answers, and its events in between."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Reply = dict[str, Any]
 Question = tuple[str, dict[str, Any], Callable[[Reply], None]]
 
 RENEWED = 60.0
-"""Seconds after which everything is asked again: what no event has told shows within a minute."""
+"""Seconds after which everything is asked again: changes without an event show within a minute."""
 
 SOCKETS_RENEWED = 10.0
-"""Seconds after which the sockets are asked for again: no event tells which are closed."""
+"""Seconds after which the sockets are asked for again: no event reports which are closed."""
 
 
 class Inventory:
@@ -28,7 +28,7 @@ class Inventory:
 
     Attributes:
         sockets: The listening sockets of the daemon.
-        daemon: The processes of the daemon itself: the name of each by its pid.
+        daemon: The processes of the daemon itself: names by pid.
     """
 
     def __init__(self, daemon: Mapping[int, str]) -> None:
@@ -82,7 +82,7 @@ class Inventory:
 class Census:
     """Keeps an inventory up to date. Owned by the main thread of the statistics process.
 
-    Our daemon tells the processes of all watchers in one answer. One of Circus is asked for each
+    Our daemon lists the processes of all watchers in one answer. Circus' daemon is asked once per
     watcher.
     """
 

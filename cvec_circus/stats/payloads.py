@@ -1,4 +1,4 @@
-"""What is published: its names, topics and payloads, as Circus has them."""
+"""Published messages: names, topics and payloads, as in Circus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATISTICS = "circusd-stats"
 """The watcher whose process measures the others."""
 
 OURSELVES = frozenset({"circusd", "circushttpd", STATISTICS})
-"""Watchers whose processes count to `DAEMON`."""
+"""Watchers whose processes count as `DAEMON`."""
 
 DENIED = "N/A"
 
@@ -80,7 +80,7 @@ def of_sockets(sockets: Sequence[Socket], reads: Mapping[int, int]) -> list[Mess
     """Make the messages of the sockets: for each, then for all; none if there are none.
 
     Args:
-        sockets: Those this process has.
+        sockets: The sockets this process has.
         reads: How often each was readable, by its number.
     """
     if not sockets:
@@ -110,7 +110,7 @@ def read(topic: bytes, payload: bytes) -> tuple[str, str | None, Row]:
         raise ValueError(f"{topic!r} is not a topic of statistics")
     if "subtopic" not in stat:
         return name, None, stat
-    subtopic = str(stat["subtopic"])  # a name may hold dots, so the topic alone does not tell
+    subtopic = str(stat["subtopic"])  # a name may contain dots, so the topic alone is ambiguous
     return name.rpartition(".")[0], subtopic, stat
 
 

@@ -22,7 +22,7 @@ PROGRAM = "cvec_circusd-stats"
 VARIABLE = "CVEC_CIRCUS_STATS"
 
 SHORTEST = 0.1
-"""Seconds: a shorter interval would show less, as processor time is counted in hundredths."""
+"""Seconds: a shorter interval is less accurate, as processor time is counted in hundredths."""
 
 
 def argument_parser() -> Parser:

@@ -11,15 +11,15 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.stats.payloads import Socket
 
 REST = 0.01
-"""Seconds between two looks: a busy socket counts a hundred reads a second at most, as in Circus,
+"""Seconds between two checks: a busy socket counts at most a hundred reads a second, as in Circus,
 and costs next to nothing."""
 
 
 class SocketReads:
     """Counts on inherited sockets. Owned by the main thread of the statistics process.
 
-    Nothing is read or accepted: the connections are for others. A connection counts one; several
-    within a hundredth of a second count one.
+    Nothing is read or accepted: the connections are for others. Each connection counts once;
+    several within a hundredth of a second count as one.
     """
 
     def __init__(self, loop: Loop, inherited: Mapping[str, int]) -> None:
@@ -59,7 +59,7 @@ class SocketReads:
         return [one for one in sockets if self._inherited.get(one.name) == one.fd]
 
     def keep(self, sockets: list[Socket]) -> None:
-        """Close those that the daemon has closed: else their addresses would stay taken."""
+        """Close those that the daemon has closed: otherwise their addresses would stay taken."""
         there = {one.name: one.fd for one in sockets}
         for name, fd in list(self._inherited.items()):
             if there.get(name) != fd:

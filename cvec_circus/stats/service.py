@@ -1,8 +1,8 @@
 """The statistics process at work.
 
-The main thread follows which processes there are, and publishes. The sampler thread measures them:
-one pass over /proc an interval, whatever the number of processes, and only over theirs. While the
-daemon is away, the processes known last are measured.
+The main thread tracks the processes and publishes. The sampler thread measures them: one pass over
+/proc per interval, whatever the number of processes, and only over theirs. While the daemon is
+away, the last known processes are measured.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ RETRY = 0.25
 """Seconds between two tries to listen."""
 
 PATIENCE = 5.0
-"""Seconds to try for: the process of a daemon that was killed may still be there."""
+"""How many seconds to try: the process of a killed daemon may still be running."""
 
 LOOK_PERIOD = 10.0
-"""Seconds between two looks whether the file of the endpoint is there."""
+"""Seconds between two checks that the file of the endpoint exists."""
 
 TAKEN = os.strerror(errno.EADDRINUSE)
-"""The end of the error that may pass."""
+"""The end of the sentence for a temporary error."""
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Service:
         self._has_told = False
         self._publisher: Publisher | None = None
         self._next_look_at = float("-inf")
-        self._told = ""  # the last line about the file of the endpoint, if it is not well
+        self._told = ""  # the last line about the file of the endpoint, if there is a problem
         self._next_at = self.loop.clock.monotonic()
         self._last_try_at = self._next_at + PATIENCE
 
@@ -236,7 +236,7 @@ class Service:
             self.loop.post(self._publish, messages)
 
     def _look_after_file(self) -> None:
-        """Have the endpoint's file made again if it was deleted. On the sampler thread."""
+        """Restore the endpoint's file if it was deleted. On the sampler thread."""
         now = self.loop.clock.monotonic()
         if self._publisher is None or now < self._next_look_at:
             return

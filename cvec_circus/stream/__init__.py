@@ -1,4 +1,4 @@
-"""What becomes of the children's output: the pump thread reads it, streams write it."""
+"""The children's output: pump threads read it, streams write it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
         from cvec_circus.compat.paths import find
 
         return find(__name__, name)
-    if name not in __all__:  # every program of ours asks for a module first
+    if name not in __all__:  # every program here imports a module first
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from cvec_circus.stream import base
 

@@ -1,4 +1,4 @@
-"""A file that is appended to, whatever becomes of it."""
+"""A file to append to, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK |
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EAGAIN})
 
 _MOST_LINKS = 40
-"""Links that the system follows at most (path_resolution(7))."""
+"""The most links that the system follows (path_resolution(7))."""
 
 READER_TIMEOUT = 0.1
 """Seconds to wait for the reader of a FIFO or terminal before output is dropped."""
@@ -36,8 +36,8 @@ class AppendFile:
 
     Attributes:
         regular: Whether it is a regular file, no device, FIFO or terminal.
-        movable: Whether it is one that can be rotated. What /dev/stdout leads to is not: however it
-            is renamed, the name leads there again.
+        movable: Whether it can be rotated. The target of /dev/stdout cannot: even if renamed, the
+            name leads to it again.
         trouble: The last failure, for people: "No space left on device".
         errno: The number of what kept `open` from it.
     """
@@ -82,7 +82,7 @@ class AppendFile:
         return True
 
     def target(self) -> str:
-        """Return the name that is rotated: where a symbolic link leads, for the link stays."""
+        """Return the name that is rotated: the target of a symbolic link, since the link stays."""
         return os.path.realpath(self._filename)
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class AppendFile:
         return os.path.samestat(named, os.fstat(self._fd))
 
     def _append_rest(self, rest: bytes) -> int:
-        """Go on after a short or failed write, which also tells what the trouble is."""
+        """Continue after a short or failed write, and find out the reason."""
         while rest and self.is_open:
             try:
                 rest = rest[os.write(self._fd, rest) :]
@@ -160,5 +160,5 @@ def _is_descriptor(path: str) -> bool:
 
 
 def describe(error: OSError) -> str:
-    """Return the words of an error without its number and the file's name."""
+    """Return the text of an error without its number and the file's name."""
     return error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""What all streams share, and the way from a configuration to a stream."""
+"""The base of all streams, and making a stream from a configuration."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def call(fn: Callable[..., object], *args: Any) -> None:
 
 
 class Source(NamedTuple):
-    """Whose output it is. Immutable.
+    """The source of an output. Immutable.
 
     Attributes:
         watcher: The name of the watcher.
         channel: `stdout` or `stderr`.
         pythonpath: The watcher's PYTHONPATH, where its own stream classes may be.
         wid: The slot of the process, for the pipe of one; else 0.
-        has_others: Whether the watcher has other slots, so that a name alone does not tell.
+        has_others: Whether the watcher has other slots, so that its name alone is ambiguous.
         is_adopted: Whether another daemon has read the pipe before.
     """
 
@@ -51,12 +51,12 @@ UNKNOWN = Source()
 
 
 class Context(NamedTuple):
-    """What a stream works with, beside its options. Immutable.
+    """What a stream needs besides its options. Immutable.
 
     Attributes:
-        clock: Tells the time.
+        clock: The source of time.
         on_loss: Logs a line about lost output.
-        do: Calls a function that takes long, on another thread if there is one.
+        do: Calls a slow function, on another thread if there is one.
         source: Whose output it is.
     """
 
@@ -67,7 +67,7 @@ class Context(NamedTuple):
 
 
 ALONE = Context()
-"""That of a stream which a program has made and calls."""
+"""The context of a stream that a program makes and calls."""
 
 
 class Losses:
@@ -104,12 +104,12 @@ class Losses:
             self._report(text)
 
     def look(self) -> None:
-        """Log what is lost, if a line is due."""
+        """Log losses, if a line is due."""
         if self._unreported and self._clock.monotonic() >= self._report_at:
             self.settle()
 
     def settle(self) -> None:
-        """Log what is lost and not logged yet: this is the last chance."""
+        """Log losses not logged yet: this is the last chance."""
         if self._unreported:
             size, self._unreported = self._unreported, 0
             self._report(f"{self._why}; {counted(size, 'byte')} of output lost")
@@ -126,7 +126,7 @@ class Stream:
     `stream({"data": b"...", "pid": 123})`.
 
     Attributes:
-        losses: What it could not write.
+        losses: The bytes it could not write.
     """
 
     def __init__(self, context: Context) -> None:
@@ -153,31 +153,31 @@ class Stream:
         return self.losses.waiting
 
     def begin(self, pid: int, source: Source) -> None:
-        """Take note whose pipe is read from now on, before anything of it is written."""
+        """Note whose pipe is read from now on, before anything of it is written."""
 
     def write(self, block: bytes, pid: int) -> None:
-        """Take what was read from the pipe of a process, up to 64 KiB, cut anywhere."""
+        """Take a block read from the pipe of a process: up to 64 KiB, cut anywhere."""
         raise NotImplementedError
 
     def finish(self, pid: int) -> None:
-        """Take note that the pipe of a process has ended."""
+        """Note that the pipe of a process has ended."""
 
     def look(self) -> None:
         """Do what is due: called once a second while the stream is `waiting`."""
         self.losses.look()
 
     def reopen(self) -> None:
-        """Open the destination, anew if it is open."""
+        """Open or reopen the destination."""
 
     def close(self) -> None:
-        """Write what is held back, log what is not logged yet, and end."""
+        """Write held output, log remaining losses, and end."""
         self.losses.settle()
 
 
 class Nowhere(Stream):
-    """Drops everything: output that is only kept in memory or, if there is a reason, lost.
+    """Drops everything: output that is only kept in memory or, if a reason is given, lost.
 
-    What is lost is counted, and the reason logged.
+    Lost output is counted, and the reason logged.
     """
 
     def __init__(self, context: Context, why: str = "") -> None:
@@ -206,9 +206,9 @@ def converted(option: str, convert: Callable[..., T], value: object, *args: obje
 
 
 def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
-    """Make the stream that a configuration describes. Nothing is opened yet.
+    """Make the stream that a configuration describes, without opening anything yet.
 
-    Without `class` it is a FileStream, without anything one that drops its output.
+    Without `class` it is a FileStream; without anything, a stream that drops its output.
 
     Raises:
         cvec_circus.exc.OptionError: The class is unknown, or a value is wrong.
@@ -228,7 +228,7 @@ def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
 
 
 def lane_of(conf: Mapping[str, Any]) -> str:
-    """Return which streams may share a thread with the one of that configuration."""
+    """Return the lane of a configuration: streams of one lane may share a thread."""
     if PASSED in conf:
         return PASSED
     name = conf.get("class") or "FileStream"
@@ -252,7 +252,7 @@ def load(name: str) -> Any:
 
 
 def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
-    """Make a stream that a program calls by itself; None without a configuration.
+    """Make a stream for a program to call; None without a configuration.
 
     Args:
         conf: `class` and its options; or only `filename`, for a FileStream; or `stream`, which is

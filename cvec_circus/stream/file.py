@@ -1,4 +1,4 @@
-"""Streams that write to a file: rotated by size if asked for, or followed when others rotate it."""
+"""Streams that write to a file: rotating it by size, or following rotation by others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cvec_circus.stream.base import ALONE, Context, converted
 from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines, moment
 
 CHECK_DELAY = 1.0
-"""Seconds between two looks at the file, and between two attempts at what has failed."""
+"""Seconds between two checks of the file, and between two attempts after a failure."""
 
 NEVER_CALLED = frozenset(
     "_open _should_rollover _do_rollover _statfile _statfilename"
     " _compute_rollover _get_files_to_delete".split()
 )
-"""What Circus' streams call of themselves, and these do not."""
+"""Methods that Circus' streams call on themselves, and these do not."""
 
 ENDS = (("", ".gz"), (".gz", ""))
 """A backup may be compressed by now; both forms of the same number are the same file."""
@@ -34,15 +34,14 @@ ENDS = (("", ".gz"), (".gz", ""))
 class FileStream(LineStream):
     """Appends the output of a watcher's processes to a file. Owned by the pump thread.
 
-    Whatever happens to the file, the processes run on: what cannot be written is counted, logged
-    once a minute, and writing goes on as soon as it can. A file that was deleted is created again;
-    a file that was renamed is written on until `reopen`.
+    Whatever happens to the file, the processes keep running: lost output is counted and logged once
+    a minute, and writing resumes as soon as possible. A deleted file is created again; a renamed
+    file is written to until `reopen`.
 
     Two streams may have one file, such as stdout and stderr of a watcher: each appends whole
     lines, and the one that finds the file rotated by the other follows.
 
-    A subclass, which is a stream of its own, may override `__call__`, `write_data` and what returns
-    the time of a line.
+    A subclass may override `__call__`, `write_data` and the methods that return the time of a line.
 
     Attributes:
         now, fromtimestamp: Return the time of a line as a datetime; the latter takes seconds since
@@ -74,13 +73,13 @@ class FileStream(LineStream):
             filename: Its directory must exist; the file gets mode 0666 less the umask. None is a
                 new temporary file, unless it is a daemon's stream.
             max_bytes: The file is rotated before a write that would bring it to this size.
-            backup_count: How many rotated files are kept; with 0 the file is never rotated, for
+            backup_count: How many rotated files are kept; with 0 the file is never rotated, because
                 that would discard it. As in Circus.
             time_format: As for strftime. Each line then begins with `<time> [<pid>] | `.
             json: Whether each line becomes a JSON object; its time is as `time_format` says, or in
                 seconds since 1970.
             compress: Whether rotated files are compressed by gzip.
-            context: What the stream works with.
+            context: The stream's clock, log and source.
             others: Not used. As in Circus.
 
         Raises:
@@ -142,12 +141,12 @@ class FileStream(LineStream):
             )
 
     def close(self) -> None:
-        """Write what is held back, log what is lost, and close the file."""
+        """Write held output, log losses, and close the file."""
         super().close()
         self._file.close()
 
     def _begin(self) -> None:
-        """Take up a file that was just opened."""
+        """Begin with a file that was just opened."""
         self._is_wanted = False
         self._check_at = self._clock.monotonic() + CHECK_DELAY
         self._checked_size = self._file.size() if self._file.regular else 0
@@ -176,7 +175,7 @@ class FileStream(LineStream):
         if lost < size:
             self._ragged = lost > 0
         if lost:
-            # What comes next must not go on in the middle of a line whose end is missing.
+            # The next output must not continue a line whose end is missing.
             self._ragged |= self._lines.interrupt()
             self._lose(lost, self._file.trouble)
 
@@ -196,7 +195,7 @@ class FileStream(LineStream):
             start = end
 
     def _rotate(self) -> bool:
-        """Begin a new file; if that fails, the old one grows on. Return whether there is one."""
+        """Begin a new file; if that fails, keep the old one. Return whether there is one."""
         now = self._clock.monotonic()
         if now < self._rotate_at:
             return False
@@ -239,7 +238,7 @@ class FileStream(LineStream):
             logger.warning("cannot compress the backups of %s: %s", self.filename, describe(error))
 
     def _check(self) -> None:
-        """Once a second at most, before a write: is a file open, and has it still a name?"""
+        """Check before a write, at most once a second, that a file is open and still has a name."""
         self._check_at = self._clock.monotonic() + CHECK_DELAY
         if (self._is_wanted or not self._file.is_open) and self._file.open():
             self._begin()
@@ -251,7 +250,7 @@ class FileStream(LineStream):
             self._checked_size = self._file.size()
 
     def _forsake(self) -> None:
-        """Leave a file that was deleted; what went into it since the last look is lost."""
+        """Leave a deleted file; output since the last check is lost."""
         unseen = self._file.size() - self._checked_size
         if unseen > 0:
             self._lose(unseen, "the file was deleted")
@@ -266,8 +265,7 @@ class FileStream(LineStream):
 class FollowingFileStream(FileStream):
     """Appends to the file of a name, whichever file that is. Owned by the thread that calls it.
 
-    Where a FileStream writes on in a file that was moved away, until `reopen`, this one looks
-    before every write.
+    A FileStream keeps writing to a moved file until `reopen`; this one checks before every write.
     """
 
     _follow_at = 0.0
@@ -286,7 +284,7 @@ class FollowingFileStream(FileStream):
 class WatchedFileStream(Members, FollowingFileStream):
     """Follows its file, and never rotates it. Owned by the pump thread.
 
-    As in Circus; `max_bytes` and `backup_count` mean nothing.
+    As in Circus; `max_bytes` and `backup_count` are ignored.
     """
 
     _circus_class = "stream.file_stream.WatchedFileStream"
@@ -331,10 +329,9 @@ def cut(data: bytes, start: int, room: int, empty: bool) -> int:
 
 
 def shift(filename: str, backup_count: int) -> None:
-    """Rename a file to `.1`, after `.1` to `.2` and so on; the one at `.<backup_count>` goes.
+    """Rename a file to `.1`, after `.1` to `.2` and so on; drop the one at `.<backup_count>`.
 
-    Every step is one rename(2), which replaces in one go: whenever the machine stops, nothing is
-    lost but the backup that was to go.
+    Every step is one atomic rename(2): whenever the machine stops, only the backup to drop is lost.
 
     Raises:
         OSError: A step failed; the file still has its name.

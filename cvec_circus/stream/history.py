@@ -1,18 +1,16 @@
-"""The last bytes that the processes of a watcher have written to one channel.
+"""The latest output of a watcher's processes to one channel.
 
 A pump appends each block as it was read; nothing is done per line. Lines are made when a client
-asks for them. A place in all that was ever written is a number of bytes from its beginning, so a
-client that has read up to a place can ask for what came after it, and learns how much of that is
-gone.
+asks for them. A place is the number of bytes written before it, so a client that has read up to a
+place can ask for what follows, and learns how much of that is gone.
 
 All histories of a daemon number their blocks in the order in which they were read, so the lines of
 several can be put in order: see `Arrivals` and `stream.merging`.
 
 A small block is copied to the end of a page, behind a header of 23 bytes with its time, number and
-process.
-Keeping what `os.read` returns would cost much more memory: a short block begins a piece of 64 KiB
-whose rest no other block fits in. Large blocks are kept as they are, because copying them would
-slow down a flood.
+process. Keeping what `os.read` returns would cost much more memory: a short block begins a piece of
+64 KiB whose rest no other block can use. Large blocks are kept without a copy, because copying
+would slow down a flood.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ PAGE = 4 * 1024
 LARGE = 16 * 1024
 
 LONGEST_LINE = 32 * 1024
-"""Bytes of a line that are shown; of one that is longer, the last ones."""
+"""Bytes of a line that are shown: the last ones if it is longer."""
 
 ROOM = 64 * 1024
 """The numbers that a block takes, one for each byte: no block that is read is larger."""
@@ -64,8 +62,8 @@ class Line(NamedTuple):
 class Arrivals:
     """The order in which blocks come to all histories of a daemon. Safe from any thread.
 
-    A history takes a number while it holds its own lock, so a reader that has taken one and looks
-    at each history after that finds every block with a smaller number.
+    A history takes a number while it holds its own lock, so a reader that takes one and then reads
+    each history finds every block with a smaller number.
 
     Attributes:
         next: Returns a number greater than all before. Its block may have the next `ROOM` ones.
@@ -149,7 +147,7 @@ class _Page:
 
 
 class History:
-    """What was written last to one channel. Safe from any thread: pumps write, others read.
+    """The latest output to one channel. Safe from any thread: pumps write, others read.
 
     Attributes:
         limit: How many bytes are kept; memory for one more block may be in use. Not less than 1.
@@ -164,8 +162,8 @@ class History:
     )
 
     def __init__(self, limit: int, clock: Clock, arrivals: Arrivals | None = None) -> None:
-        """Make it empty: memory is taken when something is written. `arrivals` orders its blocks
-        among those of others."""
+        """Make it empty: memory is allocated when something is written. `arrivals` orders its
+        blocks among those of others."""
         self.limit = limit
         self.end = 0
         self.newest = self.dropped = 0
@@ -178,7 +176,7 @@ class History:
         self._waiting: list[Callable[[], object]] = []
 
     def append(self, block: bytes, pid: int, wid: int = 0) -> None:
-        """Keep what was read from the pipe of a process."""
+        """Keep a block read from the pipe of a process."""
         at = self._clock.time()
         with self._lock:
             pages = self._append(block, pid, wid, at)
@@ -197,7 +195,7 @@ class History:
             any_tell()
 
     def finish(self, pid: int, wid: int = 0) -> None:
-        """Take note that the pipe of a process has ended: what it wrote last is a line."""
+        """Note that the pipe of a process has ended, which ends its last line."""
         if pid in self._open:
             self.append(b"\n", pid, wid)
 
@@ -246,14 +244,14 @@ class History:
         }
 
     def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
-        """Go on with what was handed over, before anything is written."""
+        """Resume from what was handed over, before anything is written."""
         self.end, self.newest, self.dropped = state["end"], state["newest"], state["dropped"]
         self._open = set(state["open"])
         self._pages = deque(_Page.taken_over(inherited, row) for row in state["pages"])
         self._size = sum(page.size for page in self._pages)
 
     def when_beyond(self, place: int, tell: Callable[[], object]) -> None:
-        """Call a function once, on any thread, when something is there behind a place."""
+        """Call a function once, on any thread, when there is output after a place."""
         with self._lock:
             if self.end <= place:
                 self._waiting.append(tell)
@@ -261,7 +259,7 @@ class History:
         tell()
 
     def last(self, count: int, floor: int = 0, pid: int | None = None) -> tuple[int, list[Line]]:
-        """Return the place to go on from, and so many lines from the end.
+        """Return the place to continue from, and that many lines from the end.
 
         A line that has no end yet may be among them.
 
@@ -283,10 +281,10 @@ class History:
         return end, lines[max(0, len(lines) - count) :]
 
     def after(self, place: int) -> tuple[int, int, Iterator[Line]]:
-        """Return the lines that end behind a place, in the order of their ends.
+        """Return the lines that end after a place, in the order of their ends.
 
-        The place is one that was returned before, or 0. Before the lines stand how many bytes
-        behind it are gone, and the place to go on from.
+        The place is one that was returned before, or 0. The lines are preceded by the number of
+        lost bytes after it, and the place to continue from.
         """
         end, pages = self._snapshot()
         place = 0 if place > end else place
@@ -298,8 +296,8 @@ class History:
         return max(0, start - place), end, _lines(found, pages, place)
 
     def behind(self, number: int, horizon: int) -> Iterator[Line]:
-        """Return the lines whose ends have come behind a number, in order, and then those that
-        have no end yet. What has come behind the horizon is not looked at."""
+        """Return the lines whose ends came after a number, in order, then those that have no end
+        yet. Output after the horizon is ignored."""
         _, pages = self._snapshot()
         behind: list[_Page] = []
         while pages and pages[-1].last > number:
@@ -308,7 +306,7 @@ class History:
         return (line for line in _lines(found, pages, -1) if line.number > number)
 
     def bound(self, number: int) -> int:
-        """Return a number that no line behind the given one comes before."""
+        """Return a lower bound for the numbers of lines after the given one."""
         with self._lock:
             return next((max(p.first, number) for p in self._pages or () if p.last > number), 0)
 
@@ -323,7 +321,7 @@ class History:
 
 
 def _lines(found: Iterable[list[_Record]], before: list[_Page], place: int) -> Iterator[Line]:
-    """Yield the lines that end behind a place, then those that have no end yet.
+    """Yield the lines that end after a place, then those that have no end yet.
 
     The ends are in the records `found`, taken as they are needed; beginnings may be on the pages
     `before`.

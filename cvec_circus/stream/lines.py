@@ -1,13 +1,12 @@
-"""Blocks as they come out of several pipes, turned into whole lines of one stream.
+"""Turning blocks from several pipes into whole lines of one stream.
 
-A pipe is read 64 KiB at a time, wherever in a line that ends. When several processes share a
-stream, the end of such a line must not have another process' output before it, so what comes after
-the last newline of a block is held back until its line is complete. Nothing is done per line: a
-block is cut at its last newline, and time stamps are put into it by one `bytes.replace`.
+A pipe is read 64 KiB at a time, which may end within a line. When several processes share a stream,
+another process' output must not split that line, so whatever follows the last newline of a block is
+held back until its line is complete. Nothing is done per line: a block is cut at its last newline,
+and time stamps are put into it by one `bytes.replace`.
 
-A held part goes out unfinished when it grows beyond `LONGEST_HELD`, when its pipe ends, and when it
-has seen two calls of `overdue`, which the pump makes a second apart: a prompt, or progress dots,
-must show.
+A held part is written unfinished when it grows beyond `LONGEST_HELD`, when its pipe ends, and after
+two calls of `overdue`, which the pump makes a second apart: a prompt, or progress dots, must show.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LONGEST_HELD = 64 * 1024
 
 
 class Lines:
-    """Lines as they are, byte for byte. Owned by the stream's thread."""
+    """Unchanged lines. Owned by the stream's thread."""
 
     def __init__(self) -> None:
         self._held: dict[int, bytearray] = {}
@@ -51,13 +50,13 @@ class Lines:
         return self._finished(part, lines, pid)
 
     def finish(self, pid: int) -> list[Buffer]:
-        """Return what is left of a process whose pipe has ended."""
+        """Return the rest of a process whose pipe has ended."""
         part = self._held.pop(pid, None)
         self._seen.discard(pid)
         return self._unfinished(part, pid) if part else []
 
     def overdue(self) -> list[Buffer]:
-        """Return what has been held since the last call, although its line has no end yet."""
+        """Return parts held since the last call, although their lines have no end yet."""
         buffers: list[Buffer] = []
         for pid in self._seen:
             buffers += self._unfinished(self._held.pop(pid), pid)
@@ -65,11 +64,11 @@ class Lines:
         return buffers
 
     def rest(self) -> list[Buffer]:
-        """Return all that is held: nothing more will come."""
+        """Return everything held: nothing more will come."""
         return [buffer for pid in list(self._held) for buffer in self.finish(pid)]
 
     def interrupt(self) -> bool:
-        """Take note that a write failed; return whether the file now ends within a line of ours."""
+        """Note that a write failed; return whether the file now ends within one of our lines."""
         return False
 
     def _hold_more(self, block: bytes, pid: int) -> list[Buffer]:
@@ -91,7 +90,7 @@ class Lines:
 
 
 class Tail:
-    """How an output ends that several `PrefixedLines` go to. Owned by the thread of their streams.
+    """The unfinished end of an output of several `PrefixedLines`. Owned by their streams' thread.
 
     Attributes:
         open: Whose line is not finished: which lines, and the process.
@@ -101,10 +100,10 @@ class Tail:
 
 
 class PrefixedLines(Lines):
-    """Lines that begin with something. Owned by the stream's thread.
+    """Lines with a prefix. Owned by the stream's thread.
 
-    When an unfinished line ends the output, its process continues it there. When another process
-    writes first, the line is broken off, and the rest of it begins anew, with a mark.
+    If the output ends with an unfinished line, its process continues it. If another process writes
+    first, the line is split, and its rest begins a new line, with a mark.
     """
 
     def __init__(self, tail: Tail | None = None) -> None:
@@ -128,7 +127,7 @@ class PrefixedLines(Lines):
         return True
 
     def _prefix(self, pid: int, is_rest: bool = False) -> bytes:
-        """Return what a line begins with; `is_rest` if its beginning was broken off."""
+        """Return the prefix of a line; `is_rest` if it continues a split line."""
         raise NotImplementedError
 
     def _finished(self, part: Buffer, lines: memoryview, pid: int) -> list[Buffer]:
@@ -145,7 +144,7 @@ class PrefixedLines(Lines):
         return [lead, part]
 
     def _lead(self, prefix: bytes, pid: int) -> bytes:
-        """Return what goes before the next output of the process."""
+        """Return the text before the next output of the process."""
         if self.tail.open == (self, pid):
             return b""
         if pid in self._broken:

@@ -1,7 +1,7 @@
-"""The lines of several histories in one order: that in which their ends were read.
+"""The lines of several histories, in the order in which their ends were read.
 
-Both functions are generators, which rest after each history, because there may be thousands. What
-they return is the result.
+Both functions are generators that pause after each history, because there may be thousands; the
+return value is the result.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Search = Generator[None, None, Found]
 
 
 def last(histories: Sequence[History], count: int, horizon: int, not_before: float = 0.0) -> Search:
-    """Find so many lines from the end.
+    """Find that many lines from the end.
 
     Lines that have no end yet may be among them.
 
@@ -69,7 +69,7 @@ def behind(
         number: 0, or what an earlier result has as `next`.
         horizon: As for `last`.
         most_lines: How many lines are returned at once.
-        most_bytes: How many bytes of text, but for the first line.
+        most_bytes: How many bytes of text, not counting the first line.
         not_before: As for `last`.
         with_rest: Whether lines that have no end yet come after the others.
     """

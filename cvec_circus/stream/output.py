@@ -1,4 +1,4 @@
-"""A stream with the pipes that lead to it, and a fence around what it may raise."""
+"""A stream with its pipes, isolated from the stream's exceptions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
 LARGER_PIPE = 256 * 1024
 
 GAP = b"-- cvec_circus: up to 64 KiB may be missing here, the daemon was killed --\n"
-"""The line where it shows that another daemon has read a pipe, and perhaps not written all."""
+"""The line that marks where an earlier daemon may have read but not written output."""
 
 
 class Wanted(NamedTuple):
@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
         key: The caller's name for it, such as (watcher, "stdout").
         conf: The configuration of its stream, as for `base.make`.
         source: Whose output it is.
-        history: Keeps what was written last; None to keep nothing.
+        history: Keeps the latest output; None to keep nothing.
     """
 
     key: Hashable
@@ -47,12 +47,12 @@ class Pipe:
 
     Attributes:
         key, pid: The output and the process that it was made for.
-        output: Where its content goes; None on the way from one pump to another.
+        output: Its destination; None on the way from one pump to another.
         larger: Whether it has been enlarged.
         part_at: When it is taken from its output, because only strays hold it open; None while the
             process lives, or something is left in its group.
-        search: Looks for texts; None when there is none to look for.
-        is_marked: Whether nothing is to be said about what may be missing before it.
+        search: Looks for texts; None if there are none.
+        is_marked: Whether the mark for possibly missing output is not needed.
     """
 
     __slots__ = ("fd", "is_marked", "key", "larger", "output", "part_at", "pid", "search", "source")
@@ -71,7 +71,7 @@ class Pipe:
         self.is_marked = not source.is_adopted
 
     def enlarge(self) -> None:
-        """Let more fit in, if the user's limit of pages allows it."""
+        """Enlarge the pipe, if the user's limit of pages allows it."""
         self.larger = True
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.fd, F_SETPIPE_SZ, LARGER_PIPE)
@@ -94,14 +94,14 @@ class Pipe:
 
 
 class Output:
-    """What a key of the pump stands for; it is called as a `Stream`. Owned by the pump thread.
+    """The output of one key of the pump; called like a `Stream`. Owned by the pump thread.
 
     Attributes:
         key, conf, history: See `Wanted`.
         about: Its name in the log, such as "stdout of web".
         pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
-        thens: What is called when it is closed.
+        thens: Called when it is closed.
     """
 
     def __init__(self, wanted: Wanted, stream: Stream) -> None:
@@ -134,7 +134,7 @@ class Output:
         return self._stream.waiting
 
     def replace(self, conf: Mapping[str, Any], stream: Stream) -> None:
-        """Go on with another stream."""
+        """Switch to another stream."""
         self._guard(0, self._stream.close)
         self._lost_before += self._stream.lost
         self.conf, self._stream = conf, stream
@@ -165,7 +165,7 @@ class Output:
         self._guard(0, self._stream.reopen)
 
     def close(self) -> None:
-        """End the stream, and call what waits for that."""
+        """End the stream, and call the functions that wait for that."""
         self._guard(0, self._stream.close)
         self._stream.losses.settle()
         thens, self.thens = self.thens, []

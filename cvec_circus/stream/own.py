@@ -16,8 +16,8 @@ from cvec_circus.system import importing
 class OwnStream(Stream):
     """Calls a stream that is not built in. Owned by the pump thread of this stream alone.
 
-    The class is imported, made and called there and nowhere else, so it may take its time: only
-    the processes that write to it wait. An exception costs the output that it was called with.
+    The class is imported, made and called only there, so it may block: only the processes that
+    write to it wait. An exception loses the output of that call.
     """
 
     def __init__(self, context: Context, conf: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ class OwnStream(Stream):
         self._imports = False
 
     def write(self, block: bytes, pid: int) -> None:
-        """Pass on what was read from the pipe of a process."""
+        """Pass on a block read from the pipe of a process."""
         if self._called is None:
             self.losses.count(len(block), self._trouble)
             return
@@ -60,7 +60,7 @@ class OwnStream(Stream):
             self._call_if_any("open")
 
     def close(self) -> None:
-        """Log what is not logged yet, and call the stream's `close` if it has one."""
+        """Log remaining losses, and call the stream's `close` if it has one."""
         super().close()
         self._call_if_any("close")
 
@@ -88,11 +88,11 @@ class QueueStream(Queue):  # type: ignore[type-arg]
     """
 
     def __init__(self, **others: object) -> None:
-        """Make it without limit. No option is used, as in Circus."""
+        """Make an unbounded queue. Options are ignored, as in Circus."""
         super().__init__()
 
     def __call__(self, data: Mapping[str, Any]) -> None:
-        """Keep something."""
+        """Keep one call's data."""
         self.put(data)
 
     def close(self) -> None:

@@ -14,10 +14,10 @@ _RENAMING: dict[str, threading.Lock] = {}
 
 
 def renaming(filename: str) -> threading.Lock:
-    """Return the lock that is held while the rotated files of a name get other names.
+    """Return the lock that is held while the rotated files of a name are renamed.
 
-    Never while anything is read or written. One for each name: a file system that hangs holds up
-    no other.
+    It is never held while anything is read or written. There is one per name, so a hung file system
+    holds up no other.
     """
     return _RENAMING.setdefault(filename, threading.Lock())
 
@@ -25,9 +25,9 @@ def renaming(filename: str) -> threading.Lock:
 def pack(filename: str) -> None:
     """Compress every rotated file of that name which is not compressed yet; it becomes `.gz`.
 
-    For a thread that may take its time, one at a time for each name. A file may be rotated on
-    meanwhile: it is found again by its inode. A machine that stops in the middle leaves the file
-    as it was.
+    Call on a thread that may block, one at a time for each name. A file may be rotated further
+    meanwhile: it is found again by its inode. If the machine stops in the middle, the file is
+    unchanged.
 
     Raises:
         OSError: One of them cannot be compressed.

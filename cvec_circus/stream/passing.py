@@ -1,14 +1,14 @@
-"""Captured output that goes on to where the daemon's own output goes, line by line.
+"""Captured output, passed on line by line to the daemon's own output.
 
 ```
  pump:daemon ─► PassedStream of web, stdout ─┐
                 PassedStream of api, stdout ─┴─► Outlet: a bounded queue ─► out:1 ─► descriptor 1
 ```
 
-A terminal or a pipe may stop taking anything, for ever. So a thread of its own writes to it. As
-long as that gets on, `pump:daemon` waits for room, and with it the processes, as they would if they
-wrote there themselves; but when nothing was taken for `PATIENCE` seconds, what there is no room for
-is counted and dropped, until something is taken again.
+A terminal or a pipe may stop taking anything, forever. So a separate thread writes to it. While
+that makes progress, `pump:daemon` waits for room, and so do the processes, as they would if they
+wrote there themselves; but when nothing was taken for `PATIENCE` seconds, excess output is counted
+and dropped until something is taken again.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PATIENCE = 1.0
 """Seconds for which the pump waits for room."""
 
 LOOK_DELAY = 1.0
-"""Seconds between two looks for losses that are not logged yet."""
+"""Seconds between two checks for losses not logged yet."""
 
 TOGETHER = 4096
-"""Bytes in one write. Up to so many, a pipe takes all or none, so no line of anything else that
-writes there gets into the middle of one (PIPE_BUF in pipe(7))."""
+"""Bytes in one write. Up to this size a pipe takes all or nothing, so no other writer's line can
+get into the middle of one (PIPE_BUF in pipe(7))."""
 
 FILES = {
     "stdout": (1, "the daemon's standard output"),
@@ -46,18 +46,18 @@ FILES = {
 
 
 class Outlet:
-    """A file of the daemon's own, written on a thread of its own. Safe from any thread.
+    """One of the daemon's own outputs, written on its own thread. Safe from any thread.
 
     Args:
         fd: Its number.
-        name: What it is called.
-        context: What the log of losses works with.
+        name: Its name.
+        context: Clock and log for losses.
         has_prefix: Whether each line begins with the name of its watcher, wherever it goes.
             Otherwise it does at a terminal.
 
     Attributes:
-        label: Labels lines, None if they stay as they are. Owned by the pump thread.
-        tail: How what was put here ends. Owned by the pump thread.
+        label: Labels lines; None if they stay unchanged. Owned by the pump thread.
+        tail: The unfinished end of the output. Owned by the pump thread.
     """
 
     def __init__(self, fd: int, name: str, context: Context, has_prefix: bool) -> None:
@@ -76,7 +76,7 @@ class Outlet:
         self._thread: Thread | None = None
 
     def put(self, data: bytes) -> bool:
-        """Write something soon. Waits `PATIENCE` seconds at most, and not at all at a stall.
+        """Queue something to write. Waits `PATIENCE` seconds at most; not at all during a stall.
 
         Returns:
             False if there is no room for it, or no thread.
@@ -111,13 +111,13 @@ class Outlet:
         return True
 
     def end(self) -> None:
-        """End the thread when what is here is written. Does not wait."""
+        """End the thread when the queue is written. Does not wait."""
         with self._changed:
             self._has_ended = True
             self._changed.notify_all()
 
     def join(self, timeout: float) -> int:
-        """Wait for that; return how many bytes are not written."""
+        """Wait for the thread's end; return how many bytes are not written."""
         thread = self._thread
         if thread is not None and thread.is_alive():
             thread.join(timeout)
@@ -160,8 +160,8 @@ class Outlet:
 
 
 class Outlets:
-    """The outlets of a daemon; one where both numbers are the same file, so that the order of
-    what comes out of two channels is kept. Owned by the thread that made it."""
+    """The outlets of a daemon: a single one if both descriptors are the same file, to keep the
+    order of the two channels. Owned by the thread that made it."""
 
     def __init__(self, context: Context, has_prefix: bool) -> None:
         self._context = context
@@ -169,7 +169,7 @@ class Outlets:
         self._outlets: dict[str, Outlet] = {}
 
     def to(self, channel: str) -> Outlet:
-        """Return where the output of a channel goes on to."""
+        """Return the outlet of a channel."""
         outlet = self._outlets.get(channel)
         if outlet is None:
             fd, name = FILES[channel]
@@ -180,7 +180,7 @@ class Outlets:
         return outlet
 
     def end(self, timeout: float) -> str:
-        """Write what is there, for so many seconds at most; return what to say of the rest."""
+        """Write the queues, for at most that many seconds; return a line about the rest."""
         outlets = list(dict.fromkeys(self._outlets.values()))
         for outlet in outlets:
             outlet.end()
@@ -204,17 +204,17 @@ class Label:
         self._width = 0
 
     def widen(self, name: str) -> None:
-        """Take note of a name."""
+        """Note a name."""
         self._width = max(self._width, len(name)) if self._is_padded else 0
 
     def prefix(self, watcher: str, name: str, is_rest: bool) -> bytes:
-        """Return what a line begins with."""
+        """Return the prefix of a line."""
         text = f"{name.ljust(self._width)} |{'+' if is_rest else ''}"
         return f"{self._colours.paint(watcher, text)} ".encode("utf-8", "backslashreplace")
 
 
 class PassedLines(PrefixedLines):
-    """Lines on their way to an outlet. Owned by the pump thread."""
+    """Lines for an outlet. Owned by the pump thread."""
 
     def __init__(self, tail: Tail, label: Label | None) -> None:
         super().__init__(tail)
@@ -253,7 +253,7 @@ class PassedStream(LineStream):
 
 
 def label(watcher: str, wid: int, has_others: bool) -> str:
-    """Return the name that a line has before it: with the slot, where there are several."""
+    """Return the name to prefix a line with, including the slot if there are several."""
     return f"{watcher}.{wid}" if has_others and wid else watcher
 
 

@@ -18,15 +18,15 @@ from cvec_circus.stream.output import Pipe
 from cvec_circus.stream.reader import PipeReader
 
 RETRY_DELAY = 1.0
-"""Seconds to the next attempt at what the system has no thread, file or memory for."""
+"""Seconds to the next attempt after the system had no thread, file or memory."""
 
 BEHIND_DELAY = 5.0
 MOST_ORDERS = 256
-"""A thread that has taken no order for so long, and has more than so many, hangs: what it should
-read is better lost, and counted, than kept open without end."""
+"""A thread that has taken no order for this many seconds, and has more than this many queued,
+hangs: its pipes are better lost, and counted, than kept open indefinitely."""
 
 Later = Callable[[float, Callable[[], object]], object]
-"""Calls a function in so many seconds, on another thread. It may be called on any thread."""
+"""Calls a function after that many seconds, on another thread. Safe from any thread."""
 
 
 class Pump:
@@ -38,10 +38,10 @@ class Pump:
     A thread that dies is replaced, and loses only what it had just read.
 
     Args:
-        context: What its streams work with.
+        context: Clock, log and source of its streams.
         later: Makes another attempt after a while.
         name: That of the thread.
-        about: What its streams are, for the log.
+        about: A description of its streams, for the log.
         spill: See `PipeReader`. Called on the pump's thread.
 
     Attributes:
@@ -76,7 +76,7 @@ class Pump:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there has been anything to do."""
+        """Whether it has ever had anything to do."""
         return bool(self._has_run or self._orders or self._done.is_set())
 
     @property
@@ -87,12 +87,12 @@ class Pump:
 
     @property
     def steps(self) -> int:
-        """A number that grows while it gets on."""
+        """A number that grows while it makes progress."""
         return self._obeyed + self.reader.steps
 
     @property
     def unwritten(self) -> dict[str, int]:
-        """Bytes that it has not written, about, by output: "stdout of web"."""
+        """Roughly how many bytes it has not written, by output: "stdout of web"."""
         found = self.reader.unwritten
         for _, args in tuple(self._orders):
             if args and isinstance(args[0], Pipe):
@@ -114,7 +114,7 @@ class Pump:
         return self.do_with(pipe, self._begin, self.reader.take)
 
     def discard(self, pipe: Pipe) -> bool:
-        """Read a pipe to its end, and drop what comes."""
+        """Read a pipe to its end, and drop its output."""
         return self.do_with(pipe, self._begin, self.reader.discard)
 
     def hand_over(self, key: Hashable, other: Pump) -> bool:
@@ -122,11 +122,11 @@ class Pump:
         return self.do(self._hand_over, key, other)
 
     def stop(self, drain_timeout: float) -> bool:
-        """Close all streams, those whose pipes do not end in so many seconds, and the thread."""
+        """Close all streams and the thread; pipes have that many seconds to end."""
         return not self._give_up() and self.do(self.reader.close_all, drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread's end, `timeout` seconds at most; return whether it came.
+        """Wait for the thread's end, `timeout` seconds at most; return whether it has ended.
 
         A thread that was never needed counts as ended.
         """
@@ -192,7 +192,7 @@ class Pump:
     def _run(self) -> None:
         with self._lock:
             if self._running or self._ended:
-                return  # it has come too late
+                return  # too late
             self._running = self._has_run = True
             self._refusal = ""
         try:

@@ -1,4 +1,4 @@
-"""The threads that read what the children write: one for each file system, others for the rest.
+"""The threads that read the children's output: one per file system, and others for the rest.
 
 ```
                       ┌─ pump:/          streams to files on the file system mounted at /
@@ -9,9 +9,9 @@
 ```
 
 `pump` takes every order and passes it on. It writes nowhere, so nothing holds it up. It finds out
-which file system a file is on; and it reads and drops what comes from pipes that no stream is open
-for: of processes whose stream was taken away, and of strays. So a file system that hangs holds up
-what writes to it, and nothing else.
+which file system a file is on; and it reads and discards pipes without an open stream: those of
+processes whose stream was removed, and of strays. So a hung file system blocks only what writes to
+it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TABLE_LIFETIME = 1.0
 """Seconds for which the list of mounts is kept."""
 
 DRAIN_TIMEOUT = 1.0
-"""Seconds that a stream waits for pipes that something else than its processes holds open."""
+"""Seconds that a stream waits for pipes held open by something other than its processes."""
 
 
 class Route(NamedTuple):
@@ -49,17 +49,17 @@ class Route(NamedTuple):
 
 
 MOST_NAMED = 5
-"""How many outputs of a thread that hangs are named."""
+"""How many outputs of a hung thread are named."""
 
 
 class Pumps:
     """Every pump of a daemon. Safe from any thread; the methods are those of a pump.
 
-    No method touches a file or raises, and none waits but for the start of a thread: see
-    `base.thread.Thread`. Each thread is started when it is needed.
+    No method touches a file or raises, and none waits except for the start of a thread: see
+    `base.thread.Thread`. Each thread is started when first needed.
 
     Args:
-        context: What the streams work with.
+        context: Clock, log and source of the streams.
         later: Makes another attempt after a while.
     """
 
@@ -83,7 +83,7 @@ class Pumps:
         source: Source = UNKNOWN,
         history: History | None = None,
     ) -> bool:
-        """Open a stream under a key; its pipes move to another thread if they have to."""
+        """Open a stream under a key; its pipes move to another thread if necessary."""
         return self._main.do(self._open, Wanted(key, dict(conf), source, history))
 
     def add(
@@ -106,11 +106,11 @@ class Pumps:
         return self._main.do(self._release, key, pid)
 
     def catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> bool:
-        """Read what processes that have ended have written; `then` is called on a pump's thread."""
+        """Read the remaining output of ended processes; `then` is called on a pump's thread."""
         return self._main.do(self._catch_up, key, pids, then)
 
     def reopen(self, key: Hashable | None = None) -> bool:
-        """Open the files anew, those of all streams unless a key is given."""
+        """Reopen the files, those of all streams unless a key is given."""
         return self._main.is_needed and self._main.do(self._reopen, key)
 
     def close(
@@ -126,9 +126,9 @@ class Pumps:
         return self._main.stop(drain_timeout)
 
     def reach(self, then: Callable[[], object]) -> None:
-        """Call `then`, on a pump's thread, when every pump has carried out what was ordered before.
+        """Call `then`, on a pump's thread, when every pump has carried out all earlier orders.
 
-        That never comes while a pump hangs.
+        It is never called while a pump hangs.
         """
         if self._main.is_needed:
             self._main.do(self._reach, then)
@@ -146,7 +146,7 @@ class Pumps:
         return self._main.discard(pipe)
 
     def join(self, patience: float, timeout: float | None = None) -> bool:
-        """Wait for the end of all threads, as long as one of them gets on; return whether it came.
+        """Wait for the end of all threads while any makes progress; return whether all have ended.
 
         Args:
             patience: Seconds for which nothing may be written.
@@ -174,7 +174,7 @@ class Pumps:
 
     @property
     def hanging(self) -> list[str]:
-        """What has not ended, as "THREAD (STREAMS; not written: ...)"."""
+        """The threads that have not ended, as "THREAD (STREAMS; not written: ...)"."""
         return [_told(pump) for pump in self._all() if not pump.join(0)]
 
     def _all(self) -> list[Pump]:
@@ -222,7 +222,7 @@ class Pumps:
         pump.take(pipe)
 
     def _keep(self, pipe: Pipe) -> None:
-        """Read on a pipe whose output was closed: for its successor, if there is one already."""
+        """Keep reading a pipe whose output was closed: for its successor, if there is one."""
         route = self._routes.get(pipe.key)
         if route is None or route.is_closing or self._stopping or pipe.part_at is not None:
             self._main.discard(pipe)

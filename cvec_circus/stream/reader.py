@@ -1,12 +1,12 @@
 """Reading many pipes in turn, closing them in time.
 
-One epoll over all of them: a turn reads at most 64 KiB of each pipe that has something, so that a
-flood of one does not keep the others waiting. While nothing comes, nothing wakes the thread.
+One epoll covers all: a turn reads at most 64 KiB of each readable pipe, so a flood in one does not
+delay the others. While nothing arrives, nothing wakes the thread.
 
-A pipe is read to its end, whatever becomes of its output: a program must not die of SIGPIPE because
-an option has changed. Two things take a pipe from its output before that: the output is closed, and
-its time to drain is over; or nothing is left of the pipe's process but strays, which hold it open.
-Such a pipe is spilled: handed to the reader that discards what it reads.
+A pipe is read to its end, whatever happens to its output: a program must not die of SIGPIPE because
+an option has changed. A pipe leaves its output earlier in two cases: the output is closed, and its
+time to drain is over; or only strays of the pipe's process hold it open. Such a pipe is spilled:
+handed to the reader that discards what it reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cvec_circus.stream.output import Output, Pipe, Then, Wanted
 
 BLOCK = 64 * 1024
 LOOK_DELAY = 1.0
-"""Seconds from something being held back, or not logged yet, to the first look at it."""
+"""Seconds before output held back, or losses not logged yet, are first checked."""
 
 STRAY_DELAY = 1.0
 """Seconds that the output of strays is still written, after the end of their process."""
@@ -38,7 +38,7 @@ through a larger pipe, at two thirds of our CPU time; but fs.pipe-user-pages-sof
 64 MiB in all, and only tiny pipes beyond."""
 
 LAST_BLOCKS = 16
-"""How many blocks are read of a pipe whose time is over: as much as the largest pipe can hold."""
+"""How many blocks are read from a pipe whose time is over: as much as the largest pipe holds."""
 
 
 class PipeReader:
@@ -46,8 +46,8 @@ class PipeReader:
 
     Args:
         context: What the streams work with.
-        spill: Takes each pipe that its output is done with before it has ended; without it such a
-            pipe is closed.
+        spill: Takes each pipe that leaves its output before it has ended; without it such a pipe is
+            closed.
 
     Attributes:
         steps: How many blocks were written, and outputs closed. Any thread may read it.
@@ -87,7 +87,7 @@ class PipeReader:
         return self._is_ending and not self._closing
 
     def begin(self, wakeup: Wakeup) -> None:
-        """Begin to read, or go on after a crash. The wake-up ends the sleep in `turn`.
+        """Begin to read, or resume after a crash. The wake-up ends the sleep in `turn`.
 
         Raises:
             OSError: The system has no descriptor, or no memory.
@@ -104,11 +104,11 @@ class PipeReader:
             self._attend(output)
 
     def open(self, wanted: Wanted, stream: Stream | None = None) -> None:
-        """Open an output, with a stream that is made by its configuration unless one is given.
+        """Open an output, with a given stream or one made from its configuration.
 
-        If there is one of that key, it is kept; it gets another stream if the configuration is
-        another one. One that is being closed is not touched. If a stream cannot be made, its output
-        is lost, and counted.
+        An existing output of that key is kept; it gets another stream if the configuration differs.
+        One that is being closed is not touched. If a stream cannot be made, its output is lost, and
+        counted.
         """
         if self._is_ending:
             return
@@ -161,20 +161,20 @@ class PipeReader:
         return pipes
 
     def release(self, key: Hashable, pid: int) -> None:
-        """Spill a pipe soon, if it does not end: nothing is left of its process, but strays."""
+        """Spill a pipe soon, if it does not end: only strays are left of its process."""
         pipe = self._by_writer.get((key, pid))
         if pipe is not None and pipe.part_at is None:
             self._part_later(pipe)
 
     def catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> None:
-        """Read what processes that have ended have written, and call `then`."""
+        """Read the remaining output of ended processes, and call `then`."""
         for pipe in filter(None, [self._by_writer.get((key, pid)) for pid in pids]):
             self._drain(pipe)
             self._end_of(pipe)
         then()
 
     def reopen(self, key: Hashable | None = None) -> None:
-        """Open the destination of one output, or of all, anew."""
+        """Reopen the destination of one output, or of all."""
         for output in self._all():
             if key is None or key == output.key:
                 output.reopen()
@@ -183,8 +183,8 @@ class PipeReader:
     def close(self, key: Hashable, drain_timeout: float, then: Then | None = None) -> None:
         """Close an output when its pipes have ended, then call `then`, at once if there is none.
 
-        After so many seconds it is closed although something, usually a grandchild, still holds a
-        pipe open. What is in the pipe is read before; then the pipe is spilled.
+        After that many seconds it is closed even if something, usually a grandchild, still holds a
+        pipe open. The pipe's content is read first; then the pipe is spilled.
         """
         output = self._outputs.pop(key, None)
         if output is not None:
@@ -222,7 +222,7 @@ class PipeReader:
         return pipes
 
     def close_all(self, drain_timeout: float) -> None:
-        """Close every output in that way, and open no other."""
+        """Close every output likewise, and open no more."""
         self._is_ending = True
         self._closing += self._outputs.values()
         self._outputs.clear()
@@ -304,12 +304,12 @@ class PipeReader:
                     self._attend(output)
 
     def _attend(self, output: Output) -> None:
-        """Look at the output in a second if it has something to do by then."""
+        """Check the output in a second if it may have something to do."""
         if self._look_at is None and output.waiting:
             self._look_at = self._clock.monotonic() + LOOK_DELAY
 
     def _read(self, pipe: Pipe) -> bool:
-        """Read a block of a pipe; return False when there is no more by now, or ever."""
+        """Read a block of a pipe; return False when there is no more for now, or ever."""
         try:
             block = os.read(pipe.fd, BLOCK)
         except BlockingIOError:
@@ -344,7 +344,7 @@ class PipeReader:
         self._finish(pipe)
 
     def _part(self, pipe: Pipe) -> None:
-        """Take a pipe from its output, after reading what is in it by now, if it is open still."""
+        """Take a pipe from its output, after reading its content, if it is still open."""
         if pipe.output is self._discarded:
             self._keep_stray(pipe)
             return
@@ -390,7 +390,7 @@ class PipeReader:
         self._larger_pipes -= pipe.larger
 
     def _end(self, output: Output) -> None:
-        """Close an output, after reading what is in its pipes by now."""
+        """Close an output, after reading the content of its pipes."""
         release = self._drop if output is self._discarded else self._part
         for pipe in list(output.pipes.values()):
             release(pipe)

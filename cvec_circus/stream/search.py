@@ -9,13 +9,13 @@ HEAD = 4096
 
 
 class Sought:
-    """The texts that are looked for in all outputs of one process, until each has been found once.
+    """The texts to find in all outputs of one process, until each has been found once.
 
-    Safe from any thread: pumps look, the owner makes it.
+    Safe from any thread: pumps search, the owner makes it.
 
     Args:
-        texts: What is looked for, by a name for each.
-        found: Called with a name when its text has come, on the thread of a pump.
+        texts: The texts to find, by a name for each.
+        found: Called with a name when its text has appeared, on the thread of a pump.
     """
 
     def __init__(self, texts: Mapping[str, bytes], found: Callable[[str], object]) -> None:
@@ -23,7 +23,7 @@ class Sought:
         self._found = found
 
     def find(self, name: str) -> None:
-        """Take note that a text has come; of two threads that say so at once, one counts."""
+        """Note that a text has appeared; if two threads do so at once, one counts."""
         if self.texts.pop(name, None) is not None:
             self._found(name)
 
@@ -31,8 +31,8 @@ class Sought:
 class Search:
     """Looks for texts in one output. Owned by the pump thread that reads it.
 
-    A text may be spread over blocks. Only the first 4 KiB of a line count, which bounds what a
-    block costs: a line is looked at beyond that once.
+    A text may span blocks. Only the first 4 KiB of a line count, which bounds the cost of a block:
+    beyond that a line is looked at once.
     """
 
     __slots__ = ("_head", "_size", "_sought")
@@ -43,7 +43,7 @@ class Search:
         self._size = 0  # bytes of that line so far
 
     def feed(self, block: bytes) -> bool:
-        """Look through a block; return whether anything is still looked for."""
+        """Search a block; return whether any text is still missing."""
         texts = list(self._sought.texts.items())
         if not texts:
             return False
@@ -61,11 +61,11 @@ class Search:
 
 
 def _has(content: bytes, text: bytes, begins: int) -> bool:
-    """Tell whether a text stands in the first part of a line.
+    """Tell whether a text is in the first part of a line.
 
     Args:
         content: What the lines consist of.
-        text: What is looked for.
+        text: The text to find.
         begins: Where in its line the content begins.
     """
     at = content.find(text)

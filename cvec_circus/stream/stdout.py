@@ -1,4 +1,4 @@
-"""The streams that write where the daemon itself writes."""
+"""Streams that write to the daemon's own output."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ END = b"\x1b[0m\n"
 class StdoutStream(LineStream):
     """Writes to the standard output of the daemon. Owned by a pump thread of such streams alone.
 
-    A reader of that output that stops reading holds up these streams and the processes that write
-    to them, nothing else.
+    If the reader of that output stops, it blocks only these streams and the processes that write to
+    them.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class _StandardOutput:
 class FancyStdoutStream(StdoutStream):
     """Writes there in colour, with a time before each line. Owned by the same thread.
 
-    A subclass, which is a stream of its own, may override what Circus' class has.
+    A subclass may override what it could in Circus' class.
 
     Attributes:
         colors: The names of colours.
@@ -101,11 +101,11 @@ class FancyStdoutStream(StdoutStream):
         return f"\x1b[3{self.color_code}m"
 
     def prefix(self, data: Mapping[str, Any]) -> str:
-        """Return what precedes each line of what it is called with."""
+        """Return the prefix of each line of what it is called with."""
         return f"{self._color()}{moment(self, data).strftime(self.time_format)} [{data['pid']}] | "
 
     def __call__(self, data: Mapping[str, Any]) -> None:
-        """Write something at once, but for lines without text; see `Stream`."""
+        """Write something at once, without empty lines; see `Stream`."""
         text = data["data"]
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
         for line in filter(None, text.split("\n")):

@@ -21,8 +21,8 @@ RETRY_DELAY = 1.0
 class SyslogStream(LineStream):
     """Sends each line to a syslog. Owned by the pump thread of this stream alone.
 
-    A line becomes a message `<ident>[<pid>]: <line>`. One that is too long for a message becomes
-    several, and a part of a line that goes out because nothing follows becomes one, too.
+    A line becomes a message `<ident>[<pid>]: <line>`. A line too long for one message becomes
+    several, and a partial line that is sent because nothing follows becomes one too.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class SyslogStream(LineStream):
             self.losses.note(f"cannot send to syslog {self._address}: {self._trouble}")
 
     def close(self) -> None:
-        """Send what is held back, log what is not logged yet, and close the socket."""
+        """Send held output, log remaining losses, and close the socket."""
         super().close()
         self._sender.close()
 
@@ -83,7 +83,7 @@ class SyslogStream(LineStream):
                 self.losses.count(len(text), why)
 
     def _send(self, datagram: bytes) -> bool:
-        """Send a message; one to a syslog that is gone or stuck is tried once a second."""
+        """Send a message; if the syslog is gone or stuck, try once a second."""
         if self._trouble and self._clock.monotonic() < self._try_at:
             return False
         self._trouble = self._sender.send(datagram, 0.0 if self._trouble else BUSY_TIMEOUT)

@@ -18,13 +18,13 @@ SUFFIXES = {"S": "%Y%m%d%H%M%S", "M": "%Y%m%d%H%M", "H": "%Y%m%d%H"}
 
 
 class TimedRotatingFileStream(FileStream):
-    """Appends to a file, and rotates it to a name with its time when that is over.
+    """Appends to a file, and rotates it to a name with its time when its period is over.
 
     Owned by the pump thread.
 
-    A file is rotated before the first write after its time, as by Circus. One that was there
-    before counts from its last change. Days and weeks end at midnight, however long that day is.
-    When the clock is set back to before the file began, the file begins anew by that time.
+    A file is rotated before the first write after its period, as by Circus. An existing one counts
+    from its last change. Days and weeks end at midnight, however long that day is. When the clock
+    is set back to before the file began, the file begins anew by that time.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class TimedRotatingFileStream(FileStream):
         return self._midnight(at, ahead + 7 * (self._count - 1))
 
     def _midnight(self, at: float, days: int) -> float:
-        """Return the beginning of the day so many days after the one of that time."""
+        """Return the beginning of the day that many days after the one of that time."""
         if self._utc:
             return (at // DAY + days) * DAY
         parts = time.localtime(at)
@@ -129,7 +129,7 @@ class TimedRotatingFileStream(FileStream):
     def _discard(self, target: str) -> None:
         """Delete the oldest backups beyond `backup_count`.
 
-        One from the future is older than all others: the clock has been set back since.
+        One from the future counts as older than all others: the clock has been set back since.
         """
         if not self._backup_count:
             return
