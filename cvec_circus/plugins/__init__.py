@@ -1,6 +1,6 @@
 """Plugins: programs beside the daemon that receive its events and send it commands.
 
-`CircusPlugin` is their base class; the built-in plugins stand beside it.
+`CircusPlugin` is their base class; this package also has the built-in plugins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cvec_circus.runtime.plugin import CircusPlugin as CircusPlugin
 
 
 def __getattr__(name: str) -> Any:
-    """Find what programs for Circus import from here, on first use."""
+    """Import names for Circus programs on first use."""
     from cvec_circus.compat.paths import find
 
     return find(__name__, name)

@@ -25,7 +25,7 @@ from cvec_circus.runtime.life import printable
 Result = tuple[int, Optional[float], str]
 
 CHANGING = ("starting", "reloading")
-"""Phases in which the load says nothing yet: what was started last is not ready."""
+"""Phases in which the load means nothing yet: the newest processes are not ready."""
 
 TROUBLED = ("unready", "backoff")
 """Phases in which more processes would not help."""
@@ -41,10 +41,10 @@ class MeasurementError(Exception):
 
 
 class Autoscaler(CircusPlugin):
-    """Adds and removes processes by load. Lives on the plugin thread; measures on another one.
+    """Adds and removes processes by load. Runs on the plugin thread; measures on another one.
 
     Attributes:
-        wanted: The number of processes at the last look; None before the first.
+        wanted: The number of processes at the last check; None before the first.
         ready_at: The instant of `loop.monotonic` until which the number stays.
         overtaken: Whether the number was changed by others during a measurement.
 
@@ -52,14 +52,14 @@ class Autoscaler(CircusPlugin):
         watcher: The watcher to scale.
         by: The measure of the load.
         command: A shell command that prints a number.
-        url: A web page that is a number; `http://` or `https://`, with `name:password@` in front of
-            the host for HTTP authentication.
-        up: Above this number processes are added.
-        down: Below this number processes are removed.
-        per_process: Whether the number of a command or page is divided by that of the processes.
+        url: A web page that consists of a number; `http://` or `https://`, with `name:password@`
+            before the host for HTTP authentication.
+        up: The number above which processes are added.
+        down: The number below which processes are removed.
+        per_process: Whether the number of a command or page is divided by the number of processes.
         min: The smallest number of processes.
-        max: The greatest number of processes.
-        step: How many are added or removed at once.
+        max: The largest number of processes.
+        step: How many processes are added or removed at once.
         cooldown: How long the number is left alone after any change, in seconds.
         interval: The time from one measurement to the next, in seconds.
         timeout: How long a command or page may take, in seconds.
@@ -136,13 +136,14 @@ class Autoscaler(CircusPlugin):
             self.log_trouble("there is no number yet, and no error either")
 
     def measure_all(self) -> Result:
-        """Return the number of processes wanted now, the load if it says something, and the phase
-        of the watcher. Not on the plugin thread."""
+        """Return the number of processes wanted now, the load if it is meaningful, and the phase of
+        the watcher. Not on the plugin thread."""
         reply = self.ask("status")
-        state, phase = reply["status"], reply.get("phase", "")  # Circus tells no phase
+        state, phase = reply["status"], reply.get("phase", "")  # Circus has no phases
         if state != "active":
             raise MeasurementError(f"it is {state}")
-        # The command `numprocesses` counts those that run: fewer after a crash, more in a rollout.
+        # The command `numprocesses` counts running processes: fewer after a crash, more in a
+        # rollout.
         wanted = self.ask("get", keys=["numprocesses"])["options"]["numprocesses"]
         load = None if phase in CHANGING else self.measure()
         if load is not None and self.config["per_process"]:
@@ -217,7 +218,7 @@ class Autoscaler(CircusPlugin):
 def decision(number: int, load: float, config: Mapping[str, Any]) -> int:
     """Return by how many processes to change the number; 0 leaves it.
 
-    A number outside of ``min`` and ``max`` was set on purpose, and is not moved inside.
+    A number outside ``min`` and ``max`` was set on purpose, and is not moved inside.
     """
     step: int = config["step"]
     above: int = config["max"] - number
@@ -243,7 +244,7 @@ def check(config: Mapping[str, Any]) -> None:
 class ProcessUse:
     """Measures the average use of a watcher's processes. Owned by the thread that measures.
 
-    A new process is left out: its use of a processor is known from the second look on.
+    A new process is left out: its processor use is known from the second measurement on.
     """
 
     def __init__(self, ask: Callable[[str], Mapping[str, Any]], key: str) -> None:
@@ -298,7 +299,7 @@ class Command:
         return number_in(printed)
 
     def end(self) -> None:
-        """Kill a command that runs, and run none any more."""
+        """Kill a running command, and run no more."""
         with self._lock:
             self._ended = True
             if self._process is not None:
@@ -314,7 +315,7 @@ def measure_page(wanted: Request, timeout: float) -> float:
 
 
 def number_in(text: str) -> float:
-    """Return the number that a text is; raises MeasurementError."""
+    """Return a text as a number; raises MeasurementError."""
     try:
         number = float(text)
     except ValueError:
@@ -334,7 +335,7 @@ def total(row: Mapping[str, Any], key: str) -> float:
 def last_output(process: subprocess.Popen[bytes], timeout: float) -> tuple[str, str]:
     """Wait for the end of a process, and return the end of its output on both its pipes.
 
-    `communicate` would keep all of it, and fill the memory. Raises TimeoutExpired.
+    `communicate` would keep all of it in memory. Raises TimeoutExpired.
     """
     ends_at = SYSTEM.monotonic() + timeout
     kept = {process.stdout: b"", process.stderr: b""}

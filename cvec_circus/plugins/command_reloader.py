@@ -17,7 +17,7 @@ from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.plugins.selection import is_own
 
 SETTLE_DELAY = 0.5
-"""Seconds until a second look at a file that has changed: it may still be written."""
+"""Seconds before a changed file is checked again: it may still be being written."""
 
 INTERPRETER = re.compile(r"(python|pypy|perl|ruby|node|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*")
 """Programs whose first argument that is a file is the program proper."""
@@ -29,10 +29,10 @@ Mark = Optional[tuple[tuple[str, int, int, int], ...]]
 class CommandReloader(CircusPlugin):
     """Restarts a watcher when its program has changed.
 
-    Its methods run on the plugin thread, but `handle_stop`; another thread looks at the files.
+    Its methods run on the plugin thread, except `handle_stop`; another thread checks the files.
 
     Options:
-        loop_rate: Seconds from one look to the next.
+        loop_rate: Seconds between two checks.
 
     Attributes:
         files: For each watcher, the files of its program.
@@ -48,15 +48,15 @@ class CommandReloader(CircusPlugin):
         self.loop_rate: float = self.config["loop_rate"]
         self.files: dict[str, list[str]] = {}
         self._marks: dict[str, Mark] = {}  # of the running processes
-        self._seen: dict[str, Mark] = {}  # at the last look
+        self._seen: dict[str, Mark] = {}  # at the last check
         self._unknown: set[str] = set()  # watchers whose options are not known yet
         self._knows_all = False
         self._looking = False
         self._told = False
-        self._settling: Timer | None = None  # until the second look
+        self._settling: Timer | None = None  # until the second check
 
     def handle_init(self) -> None:
-        """Begin to look."""
+        """Begin to check."""
         self.look_after()
         self.loop.periodic(self._tick, self.loop_rate * 1000).start()
 
@@ -69,7 +69,7 @@ class CommandReloader(CircusPlugin):
             self._forget(self.load_message(msg)["watcher"].lower())
 
     def look_after(self) -> None:
-        """Look at all files, unless a look is under way."""
+        """Check all files, unless a check is under way."""
         try:
             self._learn()
         except exc.CallError as error:
@@ -137,7 +137,7 @@ class CommandReloader(CircusPlugin):
         self.look_after()
 
     def _restart(self, name: str) -> bool:
-        """Restart a watcher, unless it is down; False if the next look must try again."""
+        """Restart a watcher, unless it is down; False if the next check must try again."""
         paths = " ".join(self.files[name])
         try:
             is_active = self.call("status", name=name)["status"] == "active"
@@ -186,7 +186,7 @@ def _words(text: object) -> list[str]:
 
 
 def look(files: Mapping[str, list[str]]) -> dict[str, Mark]:
-    """Look at the files of every watcher. Any thread; blocks if a file system hangs."""
+    """Check the files of every watcher. Any thread; blocks if a file system hangs."""
     return {name: _mark(paths) for name, paths in files.items()}
 
 

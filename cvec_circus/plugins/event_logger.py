@@ -1,4 +1,4 @@
-"""Logger: writes events into a file, a JSON object a line."""
+"""Logger: writes events to a file, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from cvec_circus.stream.base import Context
 from cvec_circus.stream.file import FollowingFileStream
 
 LOOK_DELAY = 60_000
-"""Milliseconds between two checks for losses that are not logged yet."""
+"""Milliseconds between two checks for losses not logged yet."""
 
 
 class Logger(CircusPlugin):
-    """Writes events into a file, a JSON object a line. Lives on the plugin thread.
+    """Writes events to a file, one JSON object per line. Runs on the plugin thread.
 
-    The file is of the same class as those of the output of processes: the plugin survives whatever
-    happens to the file, and says in the daemon's log what it could not write.
+    It uses the class that writes the output of processes: the plugin survives whatever happens to
+    the file, and reports lost lines in the daemon's log.
 
     Options:
         filename: The file.
-        max_bytes: A new file is begun before this one gets that large; 0 is never.
-        backup_count: How many of the former files are kept.
-        compress: Whether those are compressed.
+        max_bytes: The size at which a new file is begun; 0 for never.
+        backup_count: How many old files are kept.
+        compress: Whether old files are compressed.
         watchers: Patterns of names; `!web*` excludes.
         actions: Patterns of events, such as `reap`.
     """

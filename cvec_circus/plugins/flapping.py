@@ -1,6 +1,6 @@
 """Flapping: stops a watcher whose processes die too often, and starts it again after a while.
 
-It is an example for authors, too: no locks, timers of its loop, and no needless call.
+It is also an example for authors: no locks, timers of its loop, and no needless call.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ INFINITE_RETRY = -1
 
 
 class Flapping(CircusPlugin):
-    """Stops watchers that flap. Its methods run on the plugin thread, `handle_stop` excepted.
+    """Stops watchers that flap. Its methods run on the plugin thread, except `handle_stop`.
 
     Options:
         attempts: How many deaths make a watcher flap.
-        window: Within how many seconds, plus `check_delay`.
-        retry_in: After how many seconds a stopped watcher is started again.
-        max_retry: How often it is started again; -1 is for ever, 0 is never.
-        active: Whether a watcher is looked at; in the plugin's own section, whether any is.
+        window: The seconds in which they happen, plus `check_delay`.
+        retry_in: Seconds after which a stopped watcher is started again.
+        max_retry: How often it is started again; -1 for no limit, 0 for never.
+        active: Whether a watcher is checked; in the plugin's own section, whether any is.
     """
 
     _circus_class = "plugins.flapping.Flapping"
@@ -70,13 +70,13 @@ class Flapping(CircusPlugin):
                 self.retry(name, record)
 
     def count(self, name: str, record: Record, died_at: float) -> None:
-        """Count a death, and stop the watcher if it was one too many."""
+        """Count a death, and stop the watcher if it has one too many."""
         options = record.options = record.options or self.options_of(name)
         if record.stopping or not options["active"] or not options["respawn"]:
             return
         window = options["window"] + float(self.check_delay)  # as in Circus
         if abs(died_at - (record.deaths or [record.started_at])[0]) > window:
-            record.tries = 0  # it has lived, or the clock was set back
+            record.tries = 0  # it stayed up, or the clock was set back
         record.deaths = [*record.deaths, died_at][-options["attempts"] :]
         if len(record.deaths) < options["attempts"] or abs(died_at - record.deaths[0]) > window:
             return
@@ -144,7 +144,7 @@ class Record:
         self.timer: Timer | None = None
 
     def begin(self, started_at: float) -> None:
-        """Begin anew, because the watcher has been started or removed."""
+        """Reset, because the watcher has been started or removed."""
         self.started_at, self.deaths, self.stopping = started_at, [], False
         if self.timer is not None:
             self.timer.cancel()
@@ -152,6 +152,6 @@ class Record:
 
 
 def until(now: float, delay: float) -> str:
-    """Say when something is due; in status, only the time of day stays true."""
+    """Say when something is due, as a time of day, which stays true in the status."""
     at = f", at {datetime.fromtimestamp(now + delay):%H:%M:%S}" if delay < A_DAY else ""
     return f"in {delay:g} s{at}"

@@ -12,20 +12,20 @@ from cvec_circus.plugins.statsd import BaseObserver
 from cvec_circus.plugins.web import NO_ANSWER, Answer, fetch, request
 
 DIRECTLY = ProxyHandler({})
-"""Asks the server itself, never a proxy."""
+"""Requests pages from the server itself, never through a proxy."""
 
 
 class HttpObserver(BaseObserver):
-    """Requests a page at intervals, and restarts its server if need be.
+    """Requests a page at intervals, and restarts its server if necessary.
 
-    Its methods run on the plugin thread, but `handle_stop`; the page is fetched in another thread.
+    Its methods run on the plugin thread, except `handle_stop`; another thread fetches the page.
 
     Options:
-        check_url: The page: `http://` or `https://`, with `name:password@` in front of the host for
-            HTTP authentication.
-        timeout: Seconds that all of the page may take.
-        restart_on_error: The watcher that is restarted when there is an error, or no answer in
-            time; a pattern such as `web-*` may stand for several.
+        check_url: The page: `http://` or `https://`, with `name:password@` before the host for HTTP
+            authentication.
+        timeout: Seconds that the whole page may take.
+        restart_on_error: The watcher to restart after an error, or if there is no answer in time; a
+            pattern such as `web-*` may name several.
     """
 
     _circus_class = "plugins.http_observer.HttpObserver"
@@ -62,14 +62,14 @@ class HttpObserver(BaseObserver):
             self._overdue()
 
     def _overdue(self) -> None:
-        """Stop waiting: a server that sends a byte now and then would take for ever."""
+        """Stop waiting: a server that sends a byte now and then would take forever."""
         self._deadline = None
         self._failed(Answer(NO_ANSWER, 0, f"no answer within {self.timeout:g} s"))
 
     def _fetched(self, answer: Answer | None, error: BaseException | None) -> None:
         self._fetching = False
         if self._deadline is None:
-            return  # it is too late
+            return  # too late
         self._deadline.cancel()
         self._deadline = None
         if answer is None:

@@ -1,4 +1,4 @@
-"""What mails tell: the incidents of watchers, and those that are down for good."""
+"""The contents of mails: incidents of watchers, and watchers that are down for good."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Event = Mapping[str, Any]
 
 
 class Story:
-    """What has happened to a watcher, as far as its incidents need it. Owned by the plugin thread.
+    """The recent history of a watcher, as its incidents need it. Owned by the plugin thread.
 
     Attributes:
         last_death: The last `reap`; None if there was none.
@@ -34,14 +34,14 @@ class Story:
         self.is_in_trouble = False
 
     def told(self, event: Event) -> Event | None:
-        """Take an event, and return what is to be told of it if it is an incident."""
+        """Take an event, and return its text if it is an incident."""
         action = event["action"]
         if action == "reap":
             self.last_death = event
             is_unexpected = event.get("cause") == "exit" and event.get("exit_code") != 0
             return event if is_unexpected else None
         if action == "stop" and event.get("cause") == "exit" and event.get("why"):
-            # What runs once has failed, which nothing else tells.
+            # A one-shot has failed, which no other event reports.
             event = {**event, "action": "giveup", "reason": event["why"]}
             action = "giveup"
         was_in_trouble = self.is_in_trouble
@@ -53,7 +53,7 @@ class Story:
 
 
 class Mail:
-    """Incidents that go into one mail. Owned by the plugin thread, then by the one that sends it.
+    """The incidents of one mail. Owned by the plugin thread, then by the one that sends it.
 
     Attributes:
         watchers: The watchers concerned, with the number of incidents.

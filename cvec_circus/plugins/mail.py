@@ -26,10 +26,10 @@ GATHER_DELAY = 0.5
 """Seconds from an incident to its mail, which includes its consequences and their output."""
 
 MOST_WATCHERS = 20
-"""Watchers whose last lines are in a mail: those with the most incidents."""
+"""How many watchers' last lines are in a mail: those with the most incidents."""
 
 LAST_CALL_TIMEOUT = 1.0
-"""Seconds for a call of a daemon that may be gone, when the plugin ends."""
+"""Seconds for a call to a daemon that may be gone, when the plugin ends."""
 
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
@@ -38,32 +38,33 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class MailNotifier(CircusPlugin):
-    """Sends a mail when a watcher dies, flaps or is down for good. Lives on the plugin thread.
+    """Sends a mail when a watcher dies, flaps or is down for good. Runs on the plugin thread.
 
-    The first incident is sent soon, those of the next `interval` seconds together in one mail.
+    The first incident is sent soon, those of the next `interval` seconds in one mail.
     `send` does so on another thread.
 
     Options:
-        to: The addresses that get the mails.
-        sender: The address that they come from.
+        to: The recipients' addresses.
+        sender: The sender's address.
         host: The mail server.
-        port: Its port; 0 is the usual one: 25, 587 with `starttls`, 465 with `tls`.
+        port: Its port; 0 for the default: 25, 587 with `starttls`, 465 with `tls`.
         tls: How the connection is secured.
-        user: The name to log in with; without one there is no login.
-        password: The password of the user.
+        user: The user to log in as; by default there is no login.
+        password: The user's password.
         verify: Whether the server's certificate is verified.
-        ca_file: A file of trusted certificates, in place of the system's.
+        ca_file: A file of trusted certificates, instead of the system's.
         prefix: The beginning of every subject.
         interval: The shortest time between two mails, in seconds.
-        lines: How many of a watcher's last lines of output are in a mail.
-        dry_run: Whether mails are only shown, in the log.
+        lines: How many lines of a watcher's latest output are in a mail.
+        dry_run: Whether mails are only written to the log.
         watchers: Patterns of names; `!web*` excludes.
         actions: Patterns of events: `reap` is an unexpected death, `backoff` is flapping, `giveup`
-            is being down for good, `rollback` is a rollout that failed, `unready` is a process that
-            is not ready, `ready` is that of a watcher that was not, or was down for good.
+            is being down for good, `rollback` is a failed rollout, `unready` is a process that is
+            not ready, `ready` is a watcher that is ready again, or up again after being down for
+            good.
         timeout: How long the server may take to answer, in seconds.
-        retries: How often a failed mail is tried again.
-        retry_delay: After how many seconds; each time it takes twice as long.
+        retries: How often a failed mail is retried.
+        retry_delay: Seconds before the first retry; each further one waits twice as long.
     """
 
     name = "mail"
@@ -160,7 +161,7 @@ class MailNotifier(CircusPlugin):
             self.server.send(mail.message)
 
     def compose(self, mail: Mail, last_lines: Mapping[str, Sequence[str]]) -> EmailMessage:
-        """Return a mail as it is sent."""
+        """Return a mail in the form in which it is sent."""
         host = socket.gethostname()
         message = EmailMessage(email.policy.SMTP)
         for header, value in self.addresses.items():
@@ -173,7 +174,7 @@ class MailNotifier(CircusPlugin):
         return message
 
     def last_lines(self, mail: Mail) -> dict[str, Sequence[str]]:
-        """Return the last output of a mail's watchers, or why it is not known."""
+        """Return the latest output of a mail's watchers, or why it is not known."""
         found: dict[str, Sequence[str]] = {}
         most = mail.watchers.most_common(MOST_WATCHERS) if self.config["lines"] else ()
         for name, _ in most:
@@ -185,7 +186,7 @@ class MailNotifier(CircusPlugin):
         return found
 
     def last_lines_of(self, name: str) -> Sequence[str]:
-        """Return the last output of a watcher, or why it is not known; may raise CallError."""
+        """Return the latest output of a watcher, or why it is not known; may raise CallError."""
         rows, reasons = [], []
         for channel in ("stdout", "stderr"):
             reply = self.call("logs", name=name, stream=channel, lines=self.config["lines"])
@@ -234,7 +235,7 @@ class MailServer:
         except smtplib.SMTPResponseException as error:
             kind = Refused if error.smtp_code >= 500 else OSError
             raise kind(f"{place} says {worded(error.smtp_code, error.smtp_error)}") from None
-        except OSError as error:  # all others of smtplib are of these, too
+        except OSError as error:  # smtplib derives all others from these
             raise OSError(f"{place}: {error or type(error).__name__}") from None
         if refused:
             logger.warning("%s refuses some recipients: %s", place, listed(refused))
@@ -278,7 +279,7 @@ def readable(message: EmailMessage) -> str:
 
 
 def addresses(option: str, given: Sequence[str]) -> str:
-    """Return addresses as a header has them; raises OptionError for an invalid one."""
+    """Return addresses in header form; raises OptionError for an invalid one."""
     for one in given:
         if not is_address(one):
             raise OptionError(option, f"{one!r} is not the address of a mailbox")
@@ -286,7 +287,7 @@ def addresses(option: str, given: Sequence[str]) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text is one address, with a name before it or without."""
+    """Tell whether a text is one address, with or without a name before it."""
     message = EmailMessage(email.policy.SMTP)
     try:
         message["To"] = printable(text)

@@ -1,4 +1,4 @@
-"""Deliveries that may fail: made one after the other, off the plugin thread, and tried again."""
+"""Deliveries that may fail: made one after the other, off the plugin thread, and retried."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ RETRIES = {
 """The options of a schema for an outbox."""
 
 LONGEST_DELAY = 300.0
-"""Seconds between two attempts at most, after any number of failures."""
+"""The most seconds between two attempts, after any number of failures."""
 
 FINISH_TIMEOUT = 2.5
 """Seconds for the last deliveries when the plugin ends. The daemon waits five, and the last events
 take up to two of them."""
 
 LISTED = 10
-"""Lost items that are logged one by one in the end."""
+"""How many lost items are logged one by one at the end."""
 
 
 class Refused(Exception):  # noqa: N818 - a fact, not a fault
-    """A delivery that would be refused again, so that another attempt is useless."""
+    """A delivery that would be refused again, so another attempt is useless."""
 
 
 class Outbox:
-    """Delivers items in order, on a thread of its own. Safe from any thread.
+    """Delivers items in order, on its own thread. Safe from any thread.
 
-    A failed delivery is tried again after `retry_delay` seconds, then after twice as long each
-    time. Meanwhile the others wait; if more than `size` wait, the oldest one is dropped.
+    A failed delivery is retried after `retry_delay` seconds, which doubles each time. Meanwhile the
+    others wait; if more than `size` wait, the oldest one is dropped.
 
     Args:
-        deliver: Delivers an item; raises Refused, or another exception if it may be tried again.
+        deliver: Delivers an item; raises Refused, or another exception if it may be retried.
         describe: Returns a few words for the log.
         config: The options of `RETRIES`.
         size: How many may wait.
-        in_full: Returns what the log keeps of an item that was not delivered.
+        in_full: Returns the text to log for an item that was not delivered.
         when_idle: Called on that thread when nothing is left.
 
     Attributes:
@@ -83,7 +83,7 @@ class Outbox:
         return not self._under_way and not self._waiting
 
     def put(self, item: Any) -> None:
-        """Add an item; RuntimeError if there is no thread to be had for it."""
+        """Add an item; RuntimeError if no thread can be started."""
         with self._changed:
             self._waiting.append(item)
             if len(self._waiting) + len(self._under_way) > self._size + 1:

@@ -1,4 +1,4 @@
-"""RedisObserver: sends the figures of a redis server to a statsd, and restarts it if need be.
+"""RedisObserver: sends the figures of a Redis server to statsd, and restarts it if necessary.
 
 It needs redis-py, which ``pip install 'cvec_circus[redis]'`` installs.
 """
@@ -16,15 +16,15 @@ MISSING = "RedisObserver needs redis-py: pip install 'cvec_circus[redis]'"
 
 
 class RedisObserver(BaseObserver):
-    """Sends the figures of a redis server to a statsd, and restarts it if need be.
+    """Sends the figures of a Redis server to statsd, and restarts it if necessary.
 
-    Its methods run on the plugin thread, but `handle_stop`; the server is asked in another thread.
+    Its methods run on the plugin thread, except `handle_stop`; another thread asks the server.
 
     Options:
         redis_url: The server: `redis://`, `rediss://` or `unix://`.
-        timeout: Seconds that it may take to answer.
-        restart_on_timeout: The watcher that is restarted when it does not answer; a pattern such as
-            `redis-*` may stand for several.
+        timeout: Seconds that the server may take to answer.
+        restart_on_timeout: The watcher to restart when it does not answer; a pattern such as
+            `redis-*` may name several.
 
     Attributes:
         OBSERVE: The fields that are sent, if the server has them.
@@ -90,7 +90,7 @@ class RedisObserver(BaseObserver):
         self.redis.close()
 
     def _told(self, figures: Any, error: BaseException | None) -> None:
-        """Send the figures of the server; or restart it."""
+        """Send the figures of the server, or restart it."""
         self._asking = False
         if error is not None:
             self._failed(error)

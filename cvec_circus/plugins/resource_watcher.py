@@ -1,5 +1,5 @@
-"""ResourceWatcher: restarts a watcher whose processes use too much, or too little, for too long; or
-replaces only the process that does."""
+"""ResourceWatcher: restarts a watcher whose processes use too much, or too little, for too long, or
+replaces only that process."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ Index = Union[int, str]
 class ResourceWatcher(BaseObserver):
     """Restarts a watcher whose processes use too much, or too little, for too long.
 
-    Its methods run on the plugin thread, but `handle_stop`.
+    Its methods run on the plugin thread, except `handle_stop`.
 
     Options:
-        watcher: The watcher to look after; without it the plugin does not run.
+        watcher: The watcher to check; without it the plugin does not run.
         service: The same, under its old name.
-        max_cpu: The most of a processor that a process may use, in per cent; 0 is no limit.
-        min_cpu: A process must use more than this; 0 is wrong only for an idle process.
-        max_mem: The most memory it may use: in per cent of all, or a size such as `500M`; 0 is no
-            limit.
+        max_cpu: The most processor time that a process may use, in percent of one processor; 0 for
+            no limit.
+        min_cpu: A process must use more than this; 0 objects only to an idle process.
+        max_mem: The most memory it may use: in percent of all memory, or a size such as `500M`; 0
+            for no limit.
         min_mem: The least memory it must use, likewise.
-        health_threshold: The limit of the mean of two figures, the greatest shares of a processor
-            and of memory; 0 is no limit.
+        health_threshold: The limit for the mean of two figures, the greatest shares of a processor
+            and of memory; 0 for no limit.
         max_count: How often in a row a limit may be exceeded before the plugin acts.
-        process_children: Whether the children of the processes, and those below, are judged too,
-            each by itself. A child that exceeds a limit gets a signal instead of a restart.
+        process_children: Whether the descendants of the processes are judged too, each by itself. A
+            child that exceeds a limit gets a signal instead of a restart.
         child_signal: That signal, by name or number.
-        sum_children: Whether the figures of a process include those of all below it.
+        sum_children: Whether the figures of a process include its descendants.
         per_process: Whether each process is judged by itself, and replaced alone.
 
     Attributes:
-        watcher: The watcher to look after.
+        watcher: The watcher to check.
         max_mem: The upper limit of memory.
         min_mem: The lower limit.
     """
@@ -80,11 +81,11 @@ class ResourceWatcher(BaseObserver):
         self.min_mem = None if least is None else Memory.read("min_mem", least)
         self.child_signal: int = given["child_signal"]
         self._known: set[Index] = set()
-        self._leaving: set[int] = set()  # processes that were asked to end, and are there still
+        self._leaving: set[int] = set()  # processes that were asked to end, and still exist
         self._counts: dict[Index, dict[str, tuple[int, str]]] = {}  # how often, and the last why
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Judge a process again that stays because its successor has failed."""
+        """Judge a process again if it stays because its successor failed."""
         _, action, msg = self.split_data(data)
         event = self.load_message(msg)
         if action == "rollback" and event["watcher"].lower() == self.watcher.lower():
@@ -111,7 +112,7 @@ class ResourceWatcher(BaseObserver):
                 self._act(index, parents.get(index))
 
     def _judge_all(self, rows: Sequence[Mapping[str, Any]]) -> dict[Index, int]:
-        """Judge all that is to be judged, and return the parents of the children among it."""
+        """Judge all processes concerned, and return the parents of the children among them."""
         if self.config["per_process"]:
             for row in rows:
                 if row["pid"] not in self._leaving:

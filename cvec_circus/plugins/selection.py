@@ -1,4 +1,4 @@
-"""Which watchers and events a plugin is about."""
+"""The selection of watchers and events for a plugin."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Selection:
     """Picks events by patterns such as ``web*``; ``!web*`` excludes. Immutable."""
 
     def __init__(self, watchers: Sequence[str], actions: Sequence[str]) -> None:
-        """Take the patterns; raises OptionError for one that fits no action."""
+        """Take the patterns; raises OptionError for one that matches no action."""
         self._watchers = [pattern.lower() for pattern in watchers]
         self._actions = [pattern.lower() for pattern in actions]
         for pattern in self._actions:

@@ -1,8 +1,8 @@
-"""Numbers for a statsd: events, the use of processes, and the observations of subclasses.
+"""Numbers for statsd: events, resource usage, and the observations of subclasses.
 
-`StatsdEmitter` and `FullStats` are plugins. `BaseObserver` is the base of plugins that look at
-something at intervals: `http_observer`, `redis_observer` and `resource_watcher` beside this file.
-The names of the buckets are those of Circus, so that graphs of them go on.
+`StatsdEmitter` and `FullStats` are plugins. `BaseObserver` is the base of plugins that check
+something at intervals: `http_observer`, `redis_observer` and `resource_watcher`. The names of the
+buckets are those of Circus, so existing graphs keep working.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cvec_circus.plugins.selection import is_own
 Number = Union[int, float]
 
 MOST_SPARED = 64
-"""Failed looks from one restart to the next, at most."""
+"""The most failed checks between two restarts."""
 
 MOST_WAITING = 10_000
 """Numbers that may wait during the lookup of a host; further ones are lost."""
@@ -46,13 +46,13 @@ FLUSH_TIMEOUT = 1.0
 
 
 class StatsdClient(Members):
-    """Sends numbers to a statsd by UDP. Safe from any thread; only `stop` waits.
+    """Sends numbers to statsd by UDP. Safe from any thread; only `stop` waits.
 
-    A thread of its own sends them, since the lookup of a host can take long; it starts with the
+    Its own thread sends them, because looking up a host can take long; the thread starts with the
     first number. A number that cannot be sent is lost, as usual with statsd, and the log says so.
 
     Attributes:
-        host: The host of the statsd; localhost if None is given.
+        host: The host of statsd; localhost if None is given.
         port: Its port; 8125 if None is given.
         prefix: The beginning of every bucket's name; None for nothing.
         sample_rate: The share of counts and times that is sent, 1 for all.
@@ -84,13 +84,13 @@ class StatsdClient(Members):
         self._tell_at = 0.0
 
     def send(self, bucket: str, value: str, sample_rate: float | None = None) -> None:
-        """Send a value in the statsd's notation: "1|c" counts one.
+        """Send a value in statsd's notation: "1|c" counts one.
 
         Args:
             bucket: The name that follows `prefix`.
             value: The number and its kind.
             sample_rate: Overrides the client's. Below 1 only this share of the calls sends, and
-                the rate is sent along, so that the statsd can extrapolate.
+                the rate is sent along, so that statsd can extrapolate.
         """
         rate = sample_rate or self.sample_rate
         if rate < 1:
@@ -114,7 +114,7 @@ class StatsdClient(Members):
         self.send(bucket, f"{int(delta)}|c")
 
     def decrement(self, bucket: str, delta: int = 1) -> None:
-        """Count down; the sign of `delta` means nothing."""
+        """Count down; the sign of `delta` is ignored."""
         self.increment(bucket, -abs(delta))
 
     def gauge(self, bucket: str, value: object) -> None:
@@ -126,7 +126,7 @@ class StatsdClient(Members):
         self.send(bucket, f"{_plain(value)}|ms")
 
     def stop(self) -> None:
-        """Send the last numbers, for a second at most. Any number of times; then `send` is void."""
+        """Send the last numbers, within a second. May be repeated; `send` then does nothing."""
         with self._lock:
             if self._stopped:
                 return
@@ -182,12 +182,12 @@ class StatsdClient(Members):
 
 
 class StatsdEmitter(CircusPlugin):
-    """Counts every event at a statsd. Its methods run on the plugin thread, but `handle_stop`.
+    """Counts every event in statsd. Its methods run on the plugin thread, except `handle_stop`.
 
     Options:
         application_name: The middle of every bucket's name: `circus.NAME.watcher`. By default
             `app`, or `http_observer` and `redis_observer` for these plugins.
-        host: The host of the statsd.
+        host: The host of statsd.
         port: Its UDP port.
         sample_rate: The share of counts and times that is sent, 1 for all of them.
     """
@@ -221,15 +221,15 @@ class StatsdEmitter(CircusPlugin):
 
 
 class BaseObserver(StatsdEmitter):
-    """Looks at something at intervals. A subclass implements `look_after`.
+    """Checks something at intervals. A subclass implements `look_after`.
 
     `look_after` runs on the plugin thread.
 
     Options:
-        loop_rate: Seconds from one look to the next.
+        loop_rate: Seconds between two checks.
 
     Attributes:
-        loop_rate: Seconds from one look to the next.
+        loop_rate: Seconds between two checks.
         period: The periodic callback of `look_after`; None before `handle_init`.
     """
 
@@ -248,7 +248,7 @@ class BaseObserver(StatsdEmitter):
         self._spared = self._looks_spared = 0
 
     def handle_init(self) -> None:
-        """Begin to look."""
+        """Begin to check."""
         self.period = self.loop.periodic(self.look_after, self.loop_rate * 1000)
         self.period.start()
 
@@ -256,13 +256,13 @@ class BaseObserver(StatsdEmitter):
         """Ignore events."""
 
     def handle_stop(self) -> None:
-        """Stop looking, and send the last numbers."""
+        """Stop checking, and send the last numbers."""
         if self.period is not None:
             self.period.stop()
         super().handle_stop()
 
     def look_after(self) -> None:
-        """Look once. Must be implemented."""
+        """Check once. Must be implemented."""
         raise NotImplementedError(f"{type(self).__qualname__} does not implement look_after")
 
     def _ask(self, command: str, **props: Any) -> dict[str, Any]:
@@ -273,7 +273,7 @@ class BaseObserver(StatsdEmitter):
             return {"status": "error", "reason": str(error)}
 
     def _tell(self, problem: str | None) -> None:
-        """Warn of a problem, unless the last look had the same; None for no problem."""
+        """Warn of a problem, unless the last check had the same; None for no problem."""
         if problem is not None and problem != self._problem:
             logger.warning("%s", problem)
         self._problem = problem
@@ -284,10 +284,10 @@ class BaseObserver(StatsdEmitter):
         self._spared = self._looks_spared = 0
 
     def _heal(self, name: str, why: str) -> bool:
-        """Restart what fails, at this look or a later one. Arguments and result: see `_restart`.
+        """Restart the failing watchers, at this check or a later one. See `_restart`.
 
-        The number of looks from one restart to the next doubles until all is well. Otherwise a
-        service that starts slowly would be restarted for ever.
+        The number of checks between two restarts doubles until all is well. Otherwise a service
+        that starts slowly would be restarted forever.
         """
         if self._looks_spared > 0:
             self._looks_spared -= 1
@@ -298,9 +298,9 @@ class BaseObserver(StatsdEmitter):
         return True
 
     def _restart(self, name: str, why: str) -> bool:
-        """Restart the active ones of the watchers that a name or a pattern fits.
+        """Restart the active watchers that match a name or a pattern.
 
-        A pattern never fits the daemon's own watchers, so that no plugin restarts itself by "*".
+        A pattern never matches the daemon's own watchers, so that no plugin restarts itself by "*".
 
         Returns:
             Whether there was anything to restart.
@@ -325,7 +325,7 @@ class BaseObserver(StatsdEmitter):
 
 
 class FullStats(BaseObserver):
-    """Sends the use of every watcher's processes to a statsd. It runs on the plugin thread."""
+    """Sends the usage of every watcher's processes to statsd. Runs on the plugin thread."""
 
     name = "full_stats"
 
@@ -342,7 +342,7 @@ class FullStats(BaseObserver):
                 self.send_figures(f"_stats.{name}", processes)
 
     def send_figures(self, bucket: str, processes: Mapping[str, Any]) -> None:
-        """Send the greatest and the sum of each figure of some processes, and their number."""
+        """Send the maximum and the sum of each figure of some processes, and their number."""
         figures = [Figures(row) for row in processes.values() if isinstance(row, dict)]
         self.statsd.gauge(f"{bucket}.watchers_num", len(figures))
         for key, each in (("cpu", "cpu"), ("mem_pct", "mem"), ("mem", "size")):
@@ -353,7 +353,7 @@ class FullStats(BaseObserver):
 
 
 class Figures:
-    """The use of a process; None for what the daemon could not see. Immutable.
+    """The resource usage of a process; None for figures that the daemon could not read. Immutable.
 
     Attributes:
         cpu: In per cent of one processor.

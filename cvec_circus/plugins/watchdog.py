@@ -1,4 +1,4 @@
-"""WatchDog: ends processes that do not send signs of life by UDP."""
+"""WatchDog: stops processes that do not send heartbeats by UDP."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.selection import is_own
 
 MESSAGE = 65536
-"""Bytes of the longest message; UDP has none that is longer."""
+"""Bytes of the longest possible UDP message."""
 
 MESSAGES_A_TURN = 100
-"""Read at once, so that a flood of messages keeps nothing else waiting."""
+"""Messages read at once, so that a flood delays nothing else."""
 
 TURNS_AT_A_LOOK = 100
-"""Turns of reading before a look, which a flood must not delay for ever."""
+"""Turns of reading before a check, which a flood must not delay forever."""
 
 COMPLAIN_EVERY = 60.0
 """Seconds between two warnings of invalid messages."""
 
 
 class WatchDog(CircusPlugin):
-    """Ends processes that do not send signs of life by UDP.
+    """Stops processes that do not send heartbeats by UDP.
 
-    Its methods run on the plugin thread, but `handle_stop`. The daemon replaces what it ends.
+    Its methods run on the plugin thread, except `handle_stop`. The daemon replaces the processes it
+    stops.
 
     Options:
-        loop_rate: Seconds from one look to the next.
-        max_count: After how many looks a silent process is ended.
-        watchers_regex: A regular expression for the beginning of the watchers' names. Plugins and
-            the publisher of statistics are never among them.
-        msg_regex: A regular expression for the beginning of a sign of life; the group `pid` is the
-            pid of its process.
-        ip: The address to listen at.
-        port: The UDP port to listen at; 0 takes a free one, and the log says which.
-        watchers_stop_signal: The signal that ends them, in place of their own `stop_signal`.
-        watchers_graceful_timeout: Seconds until SIGKILL, in place of their own `graceful_timeout`.
+        loop_rate: Seconds between two checks.
+        max_count: After how many checks a silent process is stopped.
+        watchers_regex: A regular expression for the beginning of the watchers' names. It never
+            matches plugins and the publisher of statistics.
+        msg_regex: A regular expression for the beginning of a heartbeat; the group `pid` is the pid
+            of its process.
+        ip: The address to listen on.
+        port: The UDP port to listen on; 0 takes a free one, and the log says which.
+        watchers_stop_signal: The signal that stops them, instead of their own `stop_signal`.
+        watchers_graceful_timeout: Seconds until SIGKILL, instead of their own `graceful_timeout`.
 
     Attributes:
         watched: The processes by their pids.
@@ -82,7 +83,7 @@ class WatchDog(CircusPlugin):
         self._socket: socket.socket | None = None
 
     def handle_init(self) -> None:
-        """Listen, find the processes that run, and begin to look; SocketError for a taken port."""
+        """Listen, find running processes, and begin to check; SocketError for a taken port."""
         host, port = self.config["ip"], self.config["port"]
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -121,16 +122,16 @@ class WatchDog(CircusPlugin):
             self._ending.discard(pid)
 
     def look_after(self) -> None:
-        """End processes that have been silent for too long."""
+        """Stop processes that have been silent for too long."""
         if not self._knows_all:
             self._find_all()
-        for _ in range(TURNS_AT_A_LOOK):  # signs of life may have waited as long as this look
+        for _ in range(TURNS_AT_A_LOOK):  # heartbeats may have waited as long as this check
             if not self.read():
                 break
         now = self.loop.monotonic()
         looked_at, self._looked_at = self._looked_at, now
         if now - looked_at > self.timeout:
-            # This process was stopped, and signs may have been lost.
+            # This process was stopped, and heartbeats may have been lost.
             logger.warning("nothing could be received for a while, so no process is ended")
             for pid, one in self.watched.items():
                 self.watched[pid] = one._replace(heard_at=now)
@@ -197,7 +198,7 @@ class WatchDog(CircusPlugin):
         self.watched[pid] = Watched(watcher, self.loop.monotonic())
 
     def _wants(self, name: str) -> bool:
-        """Tell whether a watcher's name fits, as written or in lower case; none of the daemon's."""
+        """Tell whether a watcher's name matches, in its case or lower; never the daemon's own."""
         fits = self._names.match(name) or self._names.match(name.lower())
         return bool(fits) and not is_own(self, name)
 
@@ -209,7 +210,7 @@ class WatchDog(CircusPlugin):
 
 
 class Watched(NamedTuple):
-    """A process that must send signs of life, and when the last one came. Immutable."""
+    """A process that must send heartbeats, and when the last one came. Immutable."""
 
     watcher: str
     heard_at: float

@@ -23,7 +23,7 @@ NO_ANSWER = 599
 """Stands for the code of a missing answer, as in Circus."""
 
 PIECE = 65536
-"""Bytes that are read at once; as many of the page are kept."""
+"""Bytes read at once, and kept of the page."""
 
 FORM = "not of the form http://host/path or https://host/path"
 
@@ -112,7 +112,7 @@ class Redirection(urllib.request.HTTPRedirectHandler):
 def fetch(
     wanted: urllib.request.Request, timeout: float, *handlers: urllib.request.BaseHandler
 ) -> Answer:
-    """Fetch all of a page within `timeout` seconds. Blocks for that time, or a little longer.
+    """Fetch a whole page within `timeout` seconds. Blocks for that time, or a little longer.
 
     The handlers are added to those of urllib's openers.
     """

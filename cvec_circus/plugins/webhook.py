@@ -18,7 +18,7 @@ from cvec_circus.plugins.web import TLS, address, tls_context
 from cvec_circus.runtime.life import printable
 
 PASSING = frozenset({408, 425, 429})
-"""HTTP statuses after which another attempt may succeed, beside those from 500 on."""
+"""HTTP statuses after which another attempt may succeed, besides those from 500 on."""
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -29,21 +29,21 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Webhook(CircusPlugin):
-    """Posts events to a web server, each as a JSON object. Lives on the plugin thread.
+    """Posts events to a web server, each as a JSON object. Runs on the plugin thread.
 
     `post` does so on another thread.
 
     Options:
-        url: The URL that gets the events.
+        url: The URL to post events to.
         secret: The value of a header that authenticates the sender; none by default.
         secret_header: The name of that header.
         verify: Whether the server's certificate is verified.
-        ca_file: A file of trusted certificates, in place of the system's.
+        ca_file: A file of trusted certificates, instead of the system's.
         watchers: Patterns of names; `!web*` excludes.
         actions: Patterns of events, such as `reap`.
         timeout: How long the server may take to answer, in seconds.
-        retries: How often a failed post is tried again.
-        retry_delay: After how many seconds; each time it takes twice as long.
+        retries: How often a failed post is retried.
+        retry_delay: Seconds before the first retry; each further one waits twice as long.
         queue: How many events may wait; if there are more, the oldest ones are dropped.
     """
 

@@ -1,4 +1,4 @@
-"""Which plugin to run and how: from a person's command line, or from the daemon."""
+"""Which plugin to run and how: from a user's command line, or from the daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROGRAM = "cvec_circus-plugin"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
 
 OWN_ARGUMENTS = ("endpoint", "pubsub_endpoint", "check_delay", "ssh_server")
-"""What CircusPlugin.__init__ takes beside the configuration."""
+"""The arguments of CircusPlugin.__init__ besides the configuration."""
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Assignment:
         log_level: The least severity to log, one of `LEVELS`.
         log_output: The file to log to, or the URL of a syslog; "-" for standard error.
         sys_path: Where the daemon imports from.
-        since: The number of the last event that is not wanted; None to begin with the present.
+        since: The number of the last unwanted event; None to begin with the next one.
         run: The life of the daemon that `since` belongs to; None for any.
-        lifeline: A file descriptor that is at its end when the daemon is gone.
+        lifeline: A file descriptor that reaches its end when the daemon is gone.
         progress: A file descriptor of memory that the daemon shares; see `wire.progress`.
         helpers: The watchers of all plugins that the daemon runs now, in lower case.
         report: A file descriptor that gets the reason when the plugin cannot be run.
@@ -77,7 +77,7 @@ class ListPlugins(argparse.Action):
 
 
 def read(arguments: Sequence[str] | None = None) -> Assignment:
-    """Read what the daemon passes, or a person's command line; see `client.program.assigned`.
+    """Read what the daemon passes, or a user's command line; see `client.program.assigned`.
 
     Raises:
         ArgumentError: It cannot be understood.
@@ -93,7 +93,7 @@ def read(arguments: Sequence[str] | None = None) -> Assignment:
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """Make the parser of a person's command line."""
+    """Make the parser of a user's command line."""
     parser = Parser(
         prog=PROGRAM, description="Run a plugin of cvec_circusd in this process, until Ctrl-C."
     )

@@ -1,7 +1,7 @@
 """Finding plugins: which are installed, the class that a name means, and its summary.
 
-Each installed plugin has a short name that can stand for the dotted name of its class. Another
-package gives its plugins short names by entry points of the group `cvec_circus.plugins`.
+Each installed plugin has a short name that can be used instead of the dotted name of its class.
+Other packages register short names by entry points of the group `cvec_circus.plugins`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Listed(NamedTuple):
         name: The short name.
         module: The module of its class.
         attribute: The class; with dots, if it is nested in another one.
-        package: The distribution that it comes with, and its version; "" for our own.
+        package: The distribution that contains it, and its version; "" for our own.
     """
 
     name: str
@@ -101,7 +101,7 @@ def names() -> list[str]:
 
 def entry_points() -> list[Listed]:
     """Return the plugins that other packages announce, by name."""
-    # Importing it takes half as long as a plugin's start, for names that are seldom used.
+    # Importing it takes half as long as starting a plugin, for names that are seldom used.
     from importlib.metadata import entry_points as announced
 
     ours = announced(group=GROUP) if sys.version_info >= (3, 10) else announced().get(GROUP, ())
@@ -124,7 +124,7 @@ def _announced(point: EntryPoint) -> Listed:
 def overview() -> list[str]:
     """Return a line for each installed plugin: its short name and what it does, or what is wrong.
 
-    Their modules are imported; what these print goes to the standard error.
+    Their modules are imported; what they print goes to standard error.
     """
     listed = installed()
     width = max(len(one.name) for one in listed)

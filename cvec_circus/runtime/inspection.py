@@ -1,9 +1,9 @@
-"""Looks at the class of a plugin for `--check` and `reloadconfig`, in a process of its own.
+"""Inspects the class of a plugin for `--check` and `reloadconfig`, in a separate process.
 
 Its orders are JSON in the environment variable CVEC_CIRCUS_PLUGIN: `use`, `config`, `sys_path`;
-`own`, the options with a dot in them that each watcher has, which may be meant for the plugin; and
-`report`, the descriptor of a file that gets the findings as JSON. The file stays empty if a module
-of the plugin ends the process.
+`own`, each watcher's options with a dot, which may be meant for the plugin; and `report`, the
+descriptor of a file for the findings as JSON. The file stays empty if a module of the plugin ends
+the process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ NOWHERE = "ipc:///nonexistent"
 
 
 def main() -> None:
-    """Look at one class, report, and end at once. The main thread."""
-    os.setpgid(0, 0)  # what the module starts is killed with us
+    """Inspect one class, report, and exit at once. The main thread."""
+    os.setpgid(0, 0)  # processes that the module starts are killed with us
     utf8.require()
     given = json.loads(os.environ.pop(VARIABLE))
     os.set_inheritable(given["report"], False)
@@ -48,9 +48,8 @@ def look(
         own: The options with a dot of each watcher.
 
     Returns:
-        Under `unusable`, why the class cannot be used, or ""; under `problems`, keys with what is
-        wrong with their values; under `unknown`, unknown keys with hints; under `own`, watchers
-        and their keys with what is odd about them.
+        `unusable`, why the class cannot be used, or ""; `problems`, keys with the errors in their
+        values; `unknown`, unknown keys with hints; `own`, watchers and their keys with warnings.
     """
     found: dict[str, Any] = {"unusable": "", "problems": [], "unknown": [], "own": []}
     try:
@@ -71,7 +70,7 @@ def look(
 def _own(
     plugin: type[CircusPlugin], own: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what is odd about options that watchers have for the plugin: `flapping.window`.
+    """Yield warnings about options that watchers have for the plugin: `flapping.window`.
 
     Other plugins may read such a key, so one that resembles none of this plugin's is ignored.
     """

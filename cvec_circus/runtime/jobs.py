@@ -60,4 +60,4 @@ class Jobs:
                 fn(*args)
             except BaseException as error:  # sys.exit() in a plugin's code ends only its job
                 self._on_crash(error, getattr(fn, "__qualname__", repr(fn)))
-            del fn, args  # so that objects of a job do not live until the next one comes
+            del fn, args  # so that objects of a job do not live until the next job

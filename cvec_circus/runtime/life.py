@@ -1,9 +1,9 @@
-"""The life of a plugin: what its two threads do, in which order, and how they meet.
+"""The life of a plugin: what its two threads do, in which order, and how they synchronise.
 
 1. The control thread starts the plugin thread and sleeps in a loop of its own.
 2. The plugin thread calls `initialize` and `handle_init`, then turns the plugin's loop.
-3. A stop is asked for. The control thread wakes and stops the loop, which delivers the events
-   that are already published and calls nothing any more.
+3. A stop is requested. The control thread wakes and stops the loop, which delivers the events
+   already published and then calls nothing more.
 4. The plugin thread *parks*: it wakes the control thread and sleeps until it is *released*.
 5. The control thread calls `handle_stop`, if `handle_init` had returned.
 6. It releases the plugin thread, which closes its sockets and ends.
@@ -69,14 +69,14 @@ class Life:
         actor: Its name as the actor of orders.
         loop: The plugin's loop.
         client: Sends the plugin's commands.
-        sequence: Which events are due.
-        progress: The event that it is in; see `wire.progress`.
+        sequence: The events to deliver.
+        progress: The event in delivery; see `wire.progress`.
         helpers: The watchers of the daemon's plugins, this one's included, in lower case.
         control: The loop of the control thread; None lets `run` make one.
-        stop_asked: A stop has been asked for.
+        stop_asked: A stop has been requested.
         started: `run` has been called.
         is_up: `handle_init` has returned.
-        is_over: Nothing is called on the plugin thread any more.
+        is_over: Nothing more is called on the plugin thread.
     """
 
     def __init__(self, plugin: Handlers, label: str, endpoint: str, pubsub_endpoint: str) -> None:
@@ -104,7 +104,7 @@ class Life:
         self._at = ""
 
     def ask_to_stop(self) -> None:
-        """Ask for the end. Any thread, any number of times; it does not wait.
+        """Request a stop. Any thread, any number of times; it does not wait.
 
         A signal handler may call this in the middle of anything, so it only sets and wakes.
         """
@@ -117,7 +117,7 @@ class Life:
     # -- the control thread -----------------------------------------------------------------------
 
     def run(self) -> None:
-        """Live from beginning to end. Blocks; the calling thread is the control thread.
+        """Run the plugin from beginning to end. Blocks; the calling thread is the control thread.
 
         Raises:
             PluginError: `initialize` or `handle_init` raised, which is already logged.
@@ -170,7 +170,7 @@ class Life:
             control.close()
 
     def _stay(self, control: ZmqLoop, wait: Callable[[], None]) -> None:
-        """Sleep until the plugin thread is parked, and see it out."""
+        """Sleep until the plugin thread is parked, and finish."""
         while not self.is_over:
             try:
                 wait()
@@ -191,7 +191,7 @@ class Life:
             raise exc.PluginError(f"{self.label}: {self._failure!r}") from self._failure
 
     def _look(self, control: ZmqLoop) -> bool:
-        """See what has happened while the control thread slept."""
+        """Handle what happened while the control thread slept."""
         if self.is_over:
             control.stop()
         elif self.stop_asked and not self._stopping:
@@ -268,7 +268,7 @@ class Life:
     def _deliver(
         self, name: str, handle: Callable[[tuple[bytes, bytes]], object], data: tuple[bytes, bytes]
     ) -> bool:
-        """Call a handler, and tell whether to go on."""
+        """Call a handler, and tell whether to continue."""
         self._at = name
         self.loop._do(partial(handle, data))
         self._at = ""
@@ -323,7 +323,7 @@ def printable(line: str) -> str:
 def wake_by_signals(control: ZmqLoop) -> bool:
     """Let signals wake the control thread, if it is the main thread and the wakeup fd is free.
 
-    A signal between the loop's last look and its sleep would go unnoticed otherwise.
+    Otherwise a signal between the loop's last check and its sleep would go unnoticed.
 
     Returns:
         Whether `signal.set_wakeup_fd` must be undone.

@@ -1,4 +1,4 @@
-"""What a plugin knows as `self.loop`: callbacks, timers, readers and work in other threads."""
+"""A plugin's `self.loop`: callbacks, timers, readers and work in other threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Then = Callable[[Any, Union[BaseException, None]], object]
 
 
 class Timer:
-    """A call that is still to come. Safe from any thread."""
+    """A pending call. Safe from any thread."""
 
     def __init__(self, loop: PluginLoop, call: Callable[[], object]) -> None:
         self._loop = loop
@@ -33,7 +33,7 @@ class Timer:
         self._armed: timers.Timer | None = None
 
     def cancel(self) -> None:
-        """Do not make the call. Without effect once it is being made."""
+        """Cancel the call. Has no effect once it is being made."""
         self._pending = None
         self._loop._on_thread_do(self._disarm)
 
@@ -55,13 +55,14 @@ class PluginLoop(TornadoNames):
     """The loop of a plugin. Every method is safe from any thread, from `__init__` on.
 
     It makes all calls on the plugin thread, after `handle_init` and never during or after
-    `handle_stop`. Calls that are asked for before the plugin runs wait until then; those that are
-    left when it is stopped are dropped. An exception in a callback is logged, the first one of a
-    line with its traceback, and the loop goes on. A callback that a callback adds waits for the
-    next turn, so that callbacks that add themselves cannot keep events waiting.
+    `handle_stop`. Calls requested before the plugin runs wait until then; calls pending when it is
+    stopped are dropped. An exception in a callback is logged, the first one of a line with its
+    traceback, and the loop continues. A callback added by a callback waits for the next turn, so
+    callbacks that add themselves cannot keep events waiting.
 
-    It offers what plugins written for Circus use of tornado's loop, but it is none: it runs no
-    coroutines, and tornado's own classes do not work with it. What it has not says what to write.
+    It offers what plugins written for Circus use of tornado's loop, but it is not one: it runs no
+    coroutines, and tornado's own classes do not work with it. A missing method says what to write
+    instead.
     """
 
     def __init__(self, name: str = "plugin", clock: Clock = SYSTEM) -> None:
@@ -127,7 +128,7 @@ class PluginLoop(TornadoNames):
         """Do blocking work in another thread, instead of tornado's asynchronous requests.
 
         Up to four functions run at once, others wait. When the plugin is stopped, functions that
-        have not begun are dropped, and so are the results of those that have not ended.
+        have not begun are dropped, and so are the results of those still running.
 
         Args:
             fn: Called in another thread.
@@ -148,14 +149,14 @@ class PluginLoop(TornadoNames):
         return self._clock.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some fixed point, for measuring how long something takes."""
+        """Return seconds since some fixed point, for measuring durations."""
         return self._clock.monotonic()
 
     def stop(self) -> None:
         """Stop the plugin.
 
-        Called on the plugin thread, nothing more is called there after this callback. Called from
-        elsewhere, the events that are already published are delivered first.
+        When called on the plugin thread, nothing more is called there after this callback. When
+        called from elsewhere, events already published are delivered first.
         """
         if self._on_thread():
             self._end()
@@ -165,7 +166,7 @@ class PluginLoop(TornadoNames):
     # -- for CircusPlugin: the plugin thread ------------------------------------------------------
 
     def _open(self) -> ZmqLoop:
-        """Take possession of the loop, before anything is called."""
+        """Become the loop's owner, before anything is called."""
         with self._lock:
             if self._inner is None:
                 self._thread_id = threading.get_ident()
@@ -179,12 +180,12 @@ class PluginLoop(TornadoNames):
         return inner
 
     def _run(self) -> None:
-        """Turn until the end."""
+        """Run turns until the end."""
         if not self._ended and self._inner is not None:
             self._inner.run()
 
     def _end(self) -> None:
-        """Call nothing any more."""
+        """Call nothing more."""
         self._ended = True
         self._complaints.tell_rest()
         self._jobs.stop()
@@ -254,9 +255,9 @@ class PluginLoop(TornadoNames):
 class PeriodicCallback:
     """Calls a function on the plugin thread every so many milliseconds. Safe from any thread.
 
-    The first call is one period after `start`. Periods are counted from one call's beginning to
-    the next one's; those that a slow callback has overrun are left out. An exception is logged,
-    and the calls go on.
+    The first call is one period after `start`. Periods are counted from one call's beginning to the
+    next one's; those that a slow callback overruns are skipped. An exception is logged, and the
+    calls continue.
     """
 
     def __init__(
@@ -271,8 +272,8 @@ class PeriodicCallback:
         Args:
             callback: What to call, without arguments.
             callback_time: Milliseconds from one call to the next; or a timedelta.
-            jitter: By which share of that, at most, two times between calls differ; or the loop,
-                where older programs give that.
+            jitter: The maximum share of that by which the time between calls varies; or the loop,
+                which older programs pass here.
             loop: A plugin's `self.loop`; None for that of the plugin in this process.
 
         Raises:

@@ -37,13 +37,13 @@ class CircusPlugin(Members):
     """A plugin: receives every event of the daemon, and can send it commands.
 
     A subclass must implement `handle_recv`, and may override the other methods that begin with
-    ``handle_``. The daemon runs each plugin in a process of its own, and restarts it when it dies.
+    ``handle_``. The daemon runs each plugin in its own process, and restarts it when it dies.
 
-    A plugin lives in two threads. `start` blocks the *control thread*, which is the main thread of
+    A plugin runs on two threads. `start` blocks the *control thread*, which is the main thread of
     the plugin's process. `handle_init`, `handle_recv` and callbacks of `loop` run on the *plugin
     thread*, one at a time. `handle_stop` runs on the control thread, while the plugin thread is
-    still alive but calls nothing any more; so none of them needs a lock against another.
-    `call`, `cast` and `stop` are safe from any thread, including threads that the plugin starts.
+    still alive but calls nothing more; so none of them needs a lock against another. `call`, `cast`
+    and `stop` are safe from any thread, including threads that the plugin starts.
 
     Attributes:
         name: The plugin's name; a class attribute.
@@ -124,7 +124,7 @@ class CircusPlugin(Members):
     # -- to override ------------------------------------------------------------------------------
 
     def handle_init(self) -> None:
-        """Called once on the plugin thread, before everything else there.
+        """Called once on the plugin thread, before anything else there.
 
         Events that are published meanwhile are delivered afterwards. If it raises, the plugin ends
         with exit code 1, and neither `handle_recv` nor `handle_stop` is called.
@@ -133,8 +133,8 @@ class CircusPlugin(Members):
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         """Called on the plugin thread for every event, in the order of publication.
 
-        Must be implemented. An exception is logged with its traceback, and the plugin goes on. If
-        the same line raises again, a line of the log has the number, at most one a minute.
+        Must be implemented. An exception is logged with its traceback, and the plugin continues. If
+        the same line raises again, the log has the number, at most once a minute.
 
         Args:
             data: The topic and the payload as they were published, for `split_data` and
@@ -145,10 +145,10 @@ class CircusPlugin(Members):
     def handle_stats(self, data: tuple[bytes, bytes]) -> None:
         """Called on the plugin thread with the statistics of processes, if `want_stats` is true.
 
-        About once a second for every process, and for every watcher: see the page on statistics.
-        The daemon must publish them (``statsd = True``); if it does not, a warning says so once.
-        An exception is logged with its traceback, and the plugin goes on. It is never called during
-        or after `handle_stop`.
+        Called about once a second for every process, and for every watcher: see the page on
+        statistics. The daemon must publish them (``statsd = True``); if it does not, a warning says
+        so once. An exception is logged with its traceback, and the plugin continues. It is never
+        called during or after `handle_stop`.
 
         Args:
             data: The topic and the payload as they were published.
@@ -157,9 +157,9 @@ class CircusPlugin(Members):
     def handle_stop(self) -> None:
         """Called once on the control thread, just before the plugin thread ends.
 
-        By then the events published before the request to stop are delivered, and nothing is
-        called on the plugin thread any more; `call` and `cast` still work. It is called only if
-        `handle_init` has returned, and not when a second Ctrl-C ends the plugin.
+        Events published before the request to stop have been delivered, and nothing more is called
+        on the plugin thread; `call` and `cast` still work. It is called only if `handle_init` has
+        returned, and not when a second Ctrl-C ends the plugin.
         """
 
     def initialize(self) -> None:
@@ -230,9 +230,9 @@ class CircusPlugin(Members):
     def stop(self) -> None:
         """Ask the plugin to stop. Any thread, any number of times; it does not wait.
 
-        The daemon and signals end a plugin by this method, on the control thread. A subclass that
-        overrides it calls it too. From the plugin thread, nothing more is called there after the
-        current callback; from elsewhere, the events published before are delivered first.
+        The daemon and signals stop a plugin by this method, on the control thread. A subclass that
+        overrides it must call it. If called from the plugin thread, nothing more is called there
+        after the current callback; from elsewhere, events published before are delivered first.
         """
         self._life.ask_to_stop()
 

@@ -1,7 +1,7 @@
-"""Runs one plugin in this process: cvec_circus-plugin, and what the daemon starts.
+"""Runs one plugin in this process: for cvec_circus-plugin, and for the daemon.
 
-A person names the class and the endpoints on the command line. The daemon passes everything in the
-environment variable CVEC_CIRCUS_PLUGIN as JSON, so that a configuration arrives byte for byte.
+A user names the class and the endpoints on the command line. The daemon passes everything in the
+environment variable CVEC_CIRCUS_PLUGIN as JSON, so that a configuration arrives unchanged.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from cvec_circus.system.signals import ENDING, Interrupts, handle_ending
 from cvec_circus.wire.progress import LAYOUT
 
 ORPHAN_TIMEOUT = 20.0
-"""Seconds that a plugin may take to stop when the daemon is gone, and nothing else would end it. A
-call that waits for the daemon takes up to ten of them to notice."""
+"""Seconds that a plugin may take to stop when the daemon is gone, since nothing else would end it.
+A call that waits for the daemon takes up to ten of them to notice."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; None for that of this process.
 
     Returns:
-        The exit code: 0 stopped as asked, 1 it could not go on, 2 it could not be run at all.
+        The exit code: 0 stopped as asked, 1 failed while running, 2 could not be run at all.
     """
     if arguments is None:
         utf8.require()
@@ -82,8 +82,9 @@ def run(assignment: Assignment) -> int:
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refused(assignment, error)
     if assignment.by_daemon and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
-    # The daemon's log has the endpoints already; who starts a plugin by hand wants to see them.
+        sys.stdout.reconfigure(line_buffering=True)  # so that print() appears in the log at once
+    # The daemon's log has the endpoints already; a user who starts a plugin by hand wants to see
+    # them.
     level = logging.DEBUG if assignment.by_daemon else logging.INFO
     logger.log(level, "Loading the plugin...")
     logger.log(level, "Endpoint: %r", assignment.endpoint)
@@ -115,7 +116,7 @@ def run(assignment: Assignment) -> int:
 def make(
     assignment: Assignment, plugin_class: type[CircusPlugin], signals: Signals
 ) -> CircusPlugin:
-    """Make a plugin that signals end, and the end of the daemon that started it."""
+    """Make a plugin that signals stop, and the end of the daemon that started it."""
     plugin = plugin_class(
         assignment.endpoint,
         assignment.pubsub_endpoint,
@@ -142,7 +143,7 @@ def shared_progress(fd: int) -> memoryview:
 
 
 class Signals:
-    """Ends the plugin when a signal comes. Owned by the main thread, as signals are.
+    """Stops the plugin on a signal. Owned by the main thread, as signals are.
 
     The interpreter writes the number of each signal into a pipe at once, and a thread reads it. The
     handlers do nothing: they would run on the main thread between two bytecodes, which may be far
@@ -155,7 +156,7 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        """Begin to listen, to the end of the process: a thread of the plugin may outlive it."""
+        """Begin to listen, until the process ends: a thread of the plugin may outlive it."""
         self.control = ZmqLoop(name="control")
         self.log_fileno: Callable[[], int] = lambda: 2
         self._read_fd, write_fd = os.pipe()
@@ -169,7 +170,7 @@ class Signals:
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def watch(self, plugin: CircusPlugin) -> None:
-        """Stop a plugin when a signal has come, or comes."""
+        """Stop a plugin when a signal has arrived or arrives."""
         with self._lock:
             self._plugin = plugin
             arrived = self._arrived
@@ -213,7 +214,7 @@ def watch_lifeline(plugin: CircusPlugin, control: ZmqLoop, lifeline: int) -> Non
 
 
 def end(plugin: CircusPlugin) -> None:
-    """Stop a plugin by the method that it may override, and for certain. The control thread."""
+    """Stop a plugin by its `stop`, which it may override, for certain. The control thread."""
     try:
         plugin.stop()
     except Exception:
@@ -230,7 +231,7 @@ def extend_sys_path(daemon_path: Sequence[str]) -> None:
 
 
 def refused(assignment: Assignment, error: Exception) -> int:
-    """Say why the plugin cannot run, with the traceback of the cause if that is asked for."""
+    """Say why the plugin cannot run, with the traceback of the cause if requested."""
     code = refuse(error, assignment.report)
     if assignment.log_level == "debug" and error.__cause__ is not None:
         traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)

@@ -1,4 +1,4 @@
-"""Schemas: the types of a plugin's configuration, in the words of ConfigObj's validate.
+"""Schemas: the types of a plugin's configuration, in the syntax of ConfigObj's validate.
 
 A class declares its options once, and its configuration arrives typed and complete, whatever its
 source::
@@ -41,14 +41,14 @@ OWN_KEYS = frozenset({"name", "use"})
 MISSING = "missing; it has no default"
 
 MANDATORY = object()
-"""Stands for the default of an option that has none."""
+"""The default of an option that has none."""
 
 
 def typed(schema: Schema, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with the types and the defaults of a schema. Any thread.
 
-    Typed values stay as they are, so this may be repeated. Keys that the schema does not have stay
-    too: options of the plugin's watcher, for example. An empty schema changes nothing.
+    Typed values are unchanged, so this may be repeated. Keys outside the schema stay too: options
+    of the plugin's watcher, for example. An empty schema changes nothing.
 
     Raises:
         OptionError: A value does not pass its check, or one is missing.
@@ -58,7 +58,7 @@ def typed(schema: Schema, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def typed_value(schema: Schema, key: str, value: Any) -> Any:
-    """Return one value as its check types it: a watcher's, in place of the plugin's.
+    """Return one value with its type: a watcher's, overriding the plugin's.
 
     Raises:
         OptionError: The value does not pass, or the schema has no such key.
@@ -70,7 +70,7 @@ def typed_value(schema: Schema, key: str, value: Any) -> Any:
 
 
 def problems(schema: Schema, config: Mapping[str, Any]) -> Iterator[OptionError]:
-    """Yield all that is wrong with a configuration, where `typed` raises the first of it.
+    """Yield all problems of a configuration, where `typed` raises the first.
 
     Raises:
         PluginError: The schema itself cannot be used.
@@ -178,7 +178,7 @@ def _string(value: Any, min: str = "0", max: str = "inf") -> str:
 
 
 def _words(value: Any, min: str = "0", max: str = "inf") -> list[Any]:
-    """Return a list that may come as text, as a file has it: `a, "b, c", d`."""
+    """Return a list that may be given as text, as in a file: `a, "b, c", d`."""
     if isinstance(value, str):
         lines = csv.reader(value.splitlines(), skipinitialspace=True)
         value = [word.strip() for line in lines for word in line if word.strip()]

@@ -26,8 +26,8 @@ NONE = "the daemon publishes no statistics, so handle_stats is not called: set s
 class StatsFeed:
     """Receives statistics, from the endpoint that the daemon names.
 
-    Owned by the plugin thread. It never waits: a daemon that is not there yet is asked again, and
-    the process that publishes statistics may come and go.
+    Owned by the plugin thread. It never waits: a daemon that does not answer yet is asked again,
+    and the process that publishes statistics may come and go.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class StatsFeed:
         self._questions.ask("globaloptions", {}, self._on_options)
 
     def close(self) -> None:
-        """Close the sockets. Nothing is delivered any more."""
+        """Close the sockets. Nothing more is delivered."""
         self._questions.drop()
         if self._subscriber is not None:
             self._loop.remove_reader(self._subscriber)
@@ -86,7 +86,7 @@ class StatsFeed:
         self._questions.ask("status", {"name": WATCHER}, self._on_status)
 
     def _on_status(self, reply: dict[str, Any] | None) -> None:
-        """Warn if the daemon has no publisher; the subscription stays, for there may be another."""
+        """Warn if the daemon has no publisher; keep the subscription, since one may appear."""
         if reply is None:
             self._questions.ask("status", {"name": WATCHER}, self._on_status)
         elif reply.get("status") == "error":

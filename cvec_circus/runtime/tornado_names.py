@@ -1,4 +1,4 @@
-"""What plugins written for Circus call of tornado's loop, beside what every plugin may call."""
+"""Methods of tornado's loop that plugins written for Circus call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_SUCH_THING = (
 
 
 class Pending(Protocol):
-    """A call that is still to come, such as a `Timer`."""
+    """A pending call, such as a `Timer`."""
 
     def cancel(self) -> None: ...
 
@@ -107,7 +107,7 @@ class TornadoNames:
             raise GoneError(f"loop.{name}: {NO_SUCH_THING}")
 
     def __mul__(self, other: object) -> object:
-        """Refuse tornado's PeriodicCallback, which takes its third argument for a factor."""
+        """Refuse tornado's PeriodicCallback, whose third argument is a factor."""
         raise TypeError(NO_TORNADO)
 
     __rmul__ = __mul__

@@ -77,7 +77,7 @@ class EventLog:
     def find(
         self, topic: str, payload: dict[str, Any], timeout: float, first: int = 0
     ) -> tuple[int, Event]:
-        """Wait for an event, for `timeout` seconds at most, from the index `first` in `seen` on.
+        """Wait for an event, `timeout` seconds at most, from the index `first` in `seen` on.
 
         Returns:
             Its index, and the event.
@@ -115,27 +115,26 @@ class EventLog:
 
 
 class ArbiterTestCase(unittest.TestCase):
-    """A test with an arbiter that runs in a thread of its own. Owned by the test's thread.
+    """A test with an arbiter that runs on its own thread. Owned by the test's thread.
 
-    Class attributes describe what runs; or override `make_arbiter`. When a test begins, everything
-    that starts by itself has been started, or has failed to. When it ends, the arbiter is stopped,
-    and the test fails if it leaves a thread, an open file, a child process or a temporary file
-    behind; the failure names each of them. With `per_class`, the last test of the class ends so.
-
-    A `setUp` or `setUpClass` of your own calls that of this class first, and cleans up by
-    `addCleanup`; `tearDown` runs while the arbiter is still there.
+    Set class attributes to describe what runs, or override `make_arbiter`. When a test begins,
+    everything with autostart has been started, or has failed to start. When it ends, the arbiter is
+    stopped, and the test fails if it leaves a thread, an open file, a child process or a temporary
+    file behind; the failure names each of them. With `per_class`, this happens after the last test
+    of the class. Your own `setUp` or `setUpClass` must call that of this class first, and clean up
+    by `addCleanup`; `tearDown` runs while the arbiter still runs.
 
     Attributes:
         watchers, plugins, sockets: What runs: see `Arbiter`.
         arbiter_options: Further arguments for `ThreadedArbiter`.
         per_class: Whether all tests of the class share one arbiter.
         timeout: Seconds after which a wait of the test fails.
-        leak_timeout: Seconds for what is left to go away when the arbiter has ended.
+        leak_timeout: Seconds for leftovers to go away when the arbiter has ended.
         arbiter: The arbiter.
         client: A client of it.
-        folder: A directory for the test's own files, which is removed in the end.
+        folder: A directory for the test's own files, removed at the end.
         plugin_faults: A line for each exception that the code of a plugin under test has raised.
-            They fail the test in the end; a test that expects them clears the list.
+            They fail the test at the end; a test that expects them clears the list.
     """
 
     watchers: ClassVar[Sequence[Described]] = ()
@@ -159,7 +158,7 @@ class ArbiterTestCase(unittest.TestCase):
             cls._set(cls, cls.addClassCleanup)
 
     def setUp(self) -> None:
-        """Start the arbiter of the test, if it has one of its own; begin to note its events."""
+        """Start the arbiter of the test, if it has its own; begin to record its events."""
         super().setUp()
         if not self.per_class:
             self._set(self, self.addCleanup)
@@ -213,8 +212,8 @@ class ArbiterTestCase(unittest.TestCase):
     def wait_event(self, topic: str, timeout: float | None = None, **payload: Any) -> Event:
         """Wait for an event, and return it.
 
-        None is missed: the first call looks at the events since the arbiter's start (with
-        `per_class`, since the test's), each later one at those after the one found last.
+        None is missed: the first call searches the events since the arbiter's start (with
+        `per_class`, since the test's), each later one those after the last one found.
 
         Args:
             topic: The prefix of its topic: ``watcher.web.spawn``.
@@ -233,8 +232,8 @@ class ArbiterTestCase(unittest.TestCase):
     ) -> int | None:
         """Kill a process, and wait until its watcher has replaced it.
 
-        The arbiter has no part in the killing, so it sees a death like any other. `wait_event`
-        still finds the events.
+        The kill bypasses the arbiter, which sees a death like any other. `wait_event` still finds
+        the events.
 
         Args:
             target: The pid of a process, or the name of a watcher: its first process.
@@ -271,10 +270,10 @@ class ArbiterTestCase(unittest.TestCase):
     def wait_until(
         self, predicate: Callable[[], object], message: str = "", timeout: float | None = None
     ) -> None:
-        """Wait until something is true that no event announces.
+        """Wait for a condition that no event announces.
 
         Args:
-            predicate: Called again and again, on the test's thread.
+            predicate: Called repeatedly, on the test's thread.
             message: The text of the failure.
             timeout: Seconds to wait at most; `timeout` of the class by default.
         """
@@ -289,11 +288,11 @@ class ArbiterTestCase(unittest.TestCase):
     # -- plugins
 
     def run_plugin(self, plugin_class: type[Plugin], **config: Any) -> Plugin:
-        """Run a plugin in this process, with the threads that it has under a daemon.
+        """Run a plugin in this process, with the same threads as under a daemon.
 
         `handle_init` has returned when this does; the plugin gets every event published after the
-        call. `handle_init`, `handle_recv` and callbacks run on a thread of the plugin's own,
-        `handle_stop` on the test's, in the end or in `stop_plugin`.
+        call. `handle_init`, `handle_recv` and callbacks run on the plugin's own thread,
+        `handle_stop` on the test's, at the end or in `stop_plugin`.
 
         Args:
             plugin_class: Its class.

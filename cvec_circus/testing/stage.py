@@ -1,4 +1,4 @@
-"""What stands around a test: the arbiter, plugins beside it, and a look at what is left."""
+"""The environment of a test: the arbiter, plugins beside it, and the check for leftovers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ POLL_DELAY = 0.005
 Later = Callable[..., Any]
 
 Names = dict[object, str]
-"""Names of things, by what identifies each as long as it is there."""
+"""Names of resources, keyed by what identifies each while it exists."""
 
 
 def eventually(predicate: Callable[[], object], timeout: float) -> bool:
-    """Wait until something is true, for `timeout` seconds at most, and tell whether it is."""
+    """Wait for a condition, `timeout` seconds at most, and tell whether it is true."""
     deadline = SYSTEM.monotonic() + timeout
     while not predicate():
         if SYSTEM.monotonic() > deadline:
@@ -41,7 +41,7 @@ def eventually(predicate: Callable[[], object], timeout: float) -> bool:
 
 
 class Stage:
-    """A running arbiter with all that a test has around it. Owned by the test's thread."""
+    """A running arbiter with everything a test needs around it. Owned by the test's thread."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class Stage:
 
         Args:
             timeout: Seconds for the start of everything, and for the client's calls.
-            leak_timeout: Seconds for what is left in the end to go away.
-            later: Registers a function that is called in the end: the last one first.
+            leak_timeout: Seconds for leftovers to go away at the end.
+            later: Registers a function to call at the end, last one first.
             make: Makes the arbiter, from its two endpoints.
         """
         # A short name, because addresses of unix sockets have room for 107 bytes.
@@ -88,7 +88,7 @@ class Stage:
         tempfile.tempdir = os.environ["TMPDIR"] = str(self._temporary)
 
     def _assert_nothing_left(self, timeout: float) -> None:
-        """Wait for what is new to go away, such as a killed child."""
+        """Wait for new resources to go away, such as a killed child."""
         gc.collect()
         left: list[str] = []
 
@@ -130,7 +130,7 @@ def _children() -> Names:
         except FileNotFoundError:
             continue  # the thread has ended
         for pid in text.split():
-            # Not by its command, which changes when it ends, or runs another program.
+            # Not by its command, which changes when it ends, or executes another program.
             names[pid, proctable.start_time(int(pid))] = f"child {pid}: {_command(pid)}"
     return names
 
@@ -144,7 +144,7 @@ def _command(pid: str) -> str:
 
 
 class Faults(logging.Handler):
-    """Notes the exceptions that the code of a plugin raised, a line each. Safe from any thread."""
+    """Records the exceptions that a plugin's code raised, a line each. Safe from any thread."""
 
     def __init__(self, label: str, lines: list[str]) -> None:
         """Prepare; `label` is the plugin's name in the log."""
@@ -163,8 +163,8 @@ class Trial:
     """The life of a plugin in a test. Owned by the test's thread, which is its control thread.
 
     `handle_init`, `handle_recv` and callbacks run on the plugin's own thread, as they do under a
-    daemon; `handle_stop` runs in `end`, on the test's thread, while the plugin thread is still
-    there and calls nothing any more.
+    daemon; `handle_stop` runs in `end`, on the test's thread, while the plugin thread still exists
+    but calls nothing more.
     """
 
     def __init__(self, plugin: CircusPlugin, since: int, run: str, faults: list[str]) -> None:
@@ -220,7 +220,7 @@ class Trial:
             raise AssertionError(f"handle_recv is at event {at}, not {seq}, after {timeout:g} s")
 
     def end(self) -> None:
-        """End it in the daemon's order; do nothing if it has ended.
+        """End it in the same order as the daemon; do nothing if it has ended.
 
         Raises:
             PluginError: `initialize` or `handle_init` raised.
