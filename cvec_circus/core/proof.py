@@ -5,10 +5,9 @@ has lived `min_uptime`; in both cases only after after_spawn has said yes. A pro
 False` that exits with 0 is proved as well. Until then a rollout stops no old process for it, and
 dependants of its watcher wait.
 
-One that has not been proved within `ready_timeout` is kept, unless a rollout fails with it. After
-the proof only `live` stops a process; a check of `ready` that does not hold any more is said. One
-that `live` stops counts as one that has died: its successor waits as it has earned, and a rollout
-that has brought it fails.
+A process not proved within `ready_timeout` is kept, unless it fails a rollout. After the proof only
+`live` stops a process; a `ready` check that no longer holds is reported. A process that `live`
+stops counts as dead: its successor backs off, and the rollout that started it fails.
 """
 
 from __future__ import annotations

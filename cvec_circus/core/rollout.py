@@ -9,13 +9,13 @@ includes programs that bind their own address: with `rollout = auto`, a watcher 
 probes the same address for all processes, where the old one would answer for the new.
 
 **It fails** when a new process exits, cannot be started, is refused by a hook, or is not ready in
-time. Until the rollout is over an exit counts also of one that was proved, and so does a check of
-`live` that would restart it: a program that says it is ready and then ends would take one old
-process after the other away. What still runs of the stale processes is kept then, and the new ones
-that are not proved are stopped. If an order has changed options, these go back, and the places that
-have been replaced already follow; otherwise they stay: code on disk cannot be brought back. All of
-this needs a stale process that was proved when the rollout began. Without one there is nothing to
-go back to: new processes count as good as soon as they run, and fail as they do at a start.
+time. Until the rollout is over, the exit of a proved process counts too, and so does a `live` check
+that would restart it: a program that reports ready and then exits would remove one old process
+after the other. The stale processes that still run are then kept, and new ones that are not proved
+are stopped. If an order changed options, they are rolled back, and so are places that were already
+replaced; otherwise these stay: code on disk cannot be rolled back. All of this needs a stale
+process that was proved when the rollout began. Without one there is nothing to roll back to: new
+processes count as good as soon as they run, and fail as they do at a start.
 
 A new order to replace the processes overtakes a rollout: unproved processes are stopped, and the
 same processes and options as before remain to roll back to. They keep their places until they are
@@ -199,12 +199,12 @@ class Roller(Ender):
     def judges(self, watcher: Watcher, process: ManagedProcess, end: Cause = NONE) -> bool:
         """Tell whether a failure of that process is one of the rollout that is under way.
 
-        Of one that is proved, only its end is, by itself or because it is not alive, unless all
-        that the rollout lacks is the end of what cannot be killed. Where nothing is proved
-        (`min_uptime` is 0, and there is no check) an exit says nothing.
+        For a proved process only its end counts, by itself or because it is not alive, unless the
+        rollout only waits for unkillable processes. Where nothing is proved (`min_uptime` is 0, and
+        there is no check) an exit does not count.
 
         Args:
-            end: What ends the process, or has ended it; of no text if it goes on.
+            end: What ends the process, or has ended it; without text if it keeps running.
         """
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or not rollout.way_back or not watcher.wants_to_run:

@@ -55,10 +55,12 @@ def argument_parser() -> Parser:
     least = "default: 1, the least"
     add("--interval", type=seconds(0.0), default=1.0, metavar="SECONDS", help=least)
     add("--sort", choices=NAMES, default="cpu", help="default: cpu")
-    add("--filter", default="", metavar="TEXT", help=(
-        "show rows with TEXT in name, state or "
-        "reason"
-    ))
+    add(
+        "--filter",
+        default="",
+        metavar="TEXT",
+        help=("show rows with TEXT in name, state or reason"),
+    )
     add("--once", action="store_true", help="print the table once; it takes two seconds")
     add("--json", action="store_true", help="print one object per line; with --once, one")
     clear = "show passwords and keys in reasons at a terminal too"
