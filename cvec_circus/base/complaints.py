@@ -31,8 +31,8 @@ def tell_shortage(name: str, error: BaseException, place: str) -> bool:
     """
     if not isinstance(error, MemoryError) and getattr(error, "errno", None) not in SHORTAGES:
         return False
-    logger.error("%s: %s could not go on: %s", name, place, error or "no memory")
-    logger.debug("where %s could not go on", place, exc_info=error)
+    logger.error("%s: %s could not continue: %s", name, place, error or "no memory")
+    logger.debug("where %s could not continue", place, exc_info=error)
     return True
 
 

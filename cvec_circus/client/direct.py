@@ -121,7 +121,7 @@ class _Wire:
             self._limit()
             part = self.socket.recv(max(missing, 65536))
             if not part:
-                raise ConnectionResetError("it has closed the connection")
+                raise ConnectionResetError("the connection was closed")
             parts.append(part)
             missing -= len(part)
         content = b"".join(parts)

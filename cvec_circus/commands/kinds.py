@@ -71,7 +71,7 @@ def to_marker(value: Any) -> str:
     """Take a word that can be part of a topic."""
     if isinstance(value, str) and _MARKER.fullmatch(value):
         return value
-    raise ValueError(f"{shown(value)} is not made of 1 to 64 letters, digits, - and _")
+    raise ValueError(f"{shown(value)} is not a word of 1 to 64 letters, digits, - and _")
 
 
 def to_watchers(value: Any) -> str | list[str]:

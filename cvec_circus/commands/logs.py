@@ -107,7 +107,7 @@ class Logs(Command):
                 raise MessageError(nothing_kept(unkept), COMMAND_FAILED)
             more = {"unkept": unkept} if unkept else {}
         elif not isinstance(since, str):
-            raise MessageError("message invalid: since: of several outputs it is a text")
+            raise MessageError("message invalid: since: must be text for several outputs")
 
         def then(reply: Fields) -> None:
             answer.ok(**reply, **more)
@@ -134,7 +134,7 @@ def nothing_kept(unkept: Mapping[str, str]) -> str:
     if len(unkept) <= FEW:
         return "; ".join(unkept.values())
     names = shorten(", ".join(unkept))
-    return f"nothing is kept of the output of {len(unkept)} watchers ({names}); {CURE}"
+    return f"no output is kept of {len(unkept)} watchers ({names}); {CURE}"
 
 
 def shorten(text: str) -> str:

@@ -28,7 +28,9 @@ class Upgrade(Command):
 
     def execute(self, call: Call) -> Fields | None:
         if call.target.upgrade is None:
-            raise MessageError("this daemon is a part of a program: upgrade that", COMMAND_FAILED)
+            raise MessageError(
+                "this daemon is embedded in a program: upgrade the program", COMMAND_FAILED
+            )
         call.target.upgrade(call.props, call.answer)
         return None
 

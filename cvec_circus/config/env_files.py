@@ -115,7 +115,7 @@ class EnvFiles:
             blank = written[: len(written) - len(written.lstrip())]
             line = original.line + blank.count("\n")
             if is_wrong:
-                raise ValueError(f"{line}: this is no NAME=VALUE; are the quotes closed?")
+                raise ValueError(f"{line}: not a NAME=VALUE line; are the quotes closed?")
             if name is None:
                 continue  # a comment
             if value is not None:

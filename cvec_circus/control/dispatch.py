@@ -129,7 +129,7 @@ def answering(reply: Reply) -> Iterator[None]:
 def only(request: Request) -> bytes:
     """Take the only frame of a request; raise MessageError if it is not one, or too large."""
     if request.count != 1:
-        raise MessageError(f"message invalid: {request.count} frames came, not one")
+        raise MessageError(f"message invalid: {request.count} frames, expected one")
     if request.largest > messages.MAX_FRAME:
         raise MessageError(f"message invalid: {request.largest} bytes, more than 1 MiB")
     return request.take()

@@ -103,7 +103,7 @@ class Reading:
                 complain(f"({text})")
         else:
             names = shorten(", ".join(unkept))
-            complain(f"(nothing is kept of the output of {len(unkept)} watchers: {names}; {CURE})")
+            complain(f"(no output is kept of {len(unkept)} watchers: {names}; {CURE})")
 
     def _ask(self, more: Fields, timeout: float | None) -> Fields:
         return self._client.exchange(messages.call("logs", {**self._wanted, **more}), timeout)

@@ -148,7 +148,7 @@ class Signals:
         signal.pthread_sigmask(signal.SIG_BLOCK, handled())
         try:
             if self._arrived:
-                raise exc.CircusError(f"SIG{to_name(self._arrived[0])} has come first")
+                raise exc.CircusError(f"SIG{to_name(self._arrived[0])} has arrived first")
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, handled())

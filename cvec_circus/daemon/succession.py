@@ -60,7 +60,7 @@ class MainSuccession:
 
         found = shutil.which(python or sys.executable)
         if found is None:
-            raise exc.CircusError(f"{python or sys.executable} is no program that can be run")
+            raise exc.CircusError(f"{python or sys.executable} is not an executable program")
         return os.path.abspath(found)
 
     def document(self, out: Handover) -> dict[str, Any]:

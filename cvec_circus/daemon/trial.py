@@ -78,13 +78,12 @@ def judge(inherited: Inherited, configuration: Configuration, allow_remote: bool
     names = changed(handed.document["circus"], plain(configuration.circus))
     if names:
         raise exc.CircusError(
-            f"the file has other values by now for {', '.join(names)}, which take a restart of the "
-            "daemon"
+            f"the file has new values for {', '.join(names)}, which need a restart of the daemon"
         )
     if sockets_of(configuration) != {
         name.lower(): note[0] for name, note in handed.sockets.items()
     }:
-        raise exc.CircusError("the file has other sockets by now: cvec_circusctl reloadconfig")
+        raise exc.CircusError("the file has other sockets; run cvec_circusctl reloadconfig first")
 
 
 def open_files(arguments: argparse.Namespace, circus: Mapping[str, Any]) -> None:
@@ -100,7 +99,7 @@ def open_files(arguments: argparse.Namespace, circus: Mapping[str, Any]) -> None
     if path and os.path.lexists(path):
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     elif path and not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK | os.X_OK):
-        raise exc.CircusError(f"{path} cannot be made again")
+        raise exc.CircusError(f"{path} cannot be restored")
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

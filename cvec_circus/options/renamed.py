@@ -37,7 +37,7 @@ def of_circus(key: str, value: Any) -> Iterator[str]:
         for text in _texts(value):
             name = text.partition(",")[0].strip()
             if ours(name) != name:
-                yield f"{name} is {ours(name)} here, and taken for that; write it so"
+                yield f"{name} is {ours(name)} here, and read as that; write the new name"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -108,12 +108,12 @@ class CommandReloader(CircusPlugin):
         """Restart the watchers whose files have changed, once the files are stable."""
         self._looking = False
         if marks is None:
-            logger.error("files cannot be looked at: %s", error)
+            logger.error("cannot check files: %s", error)
             return
         seen, self._seen = self._seen, marks
         if self._knows_all and not self._told:
             self._told = True
-            logger.info("Looking after %s", counted(len(marks), "program"))
+            logger.info("Watching %s", counted(len(marks), "program"))
         changed = [
             name
             for name, mark in marks.items()

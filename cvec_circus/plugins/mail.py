@@ -156,7 +156,7 @@ class MailNotifier(CircusPlugin):
         if mail.message is None:
             mail.message = self.compose(mail, self.last_lines(mail))
         if self.config["dry_run"]:
-            logger.info("this would be sent: %s", readable(mail.message))
+            logger.info("dry run, not sent: %s", readable(mail.message))
         else:
             self.server.send(mail.message)
 

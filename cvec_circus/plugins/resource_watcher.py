@@ -75,7 +75,7 @@ class ResourceWatcher(BaseObserver):
             logger.warning("service: renamed to watcher")
         self.watcher: str = given["watcher"] or given["service"]
         if not self.watcher:
-            raise OptionError("watcher", "missing; it names the watcher to look after")
+            raise OptionError("watcher", "missing; it names the watcher to check")
         self.max_mem = Memory.read("max_mem", given["max_mem"])
         least = given["min_mem"]
         self.min_mem = None if least is None else Memory.read("min_mem", least)
@@ -213,12 +213,12 @@ class Memory(NamedTuple):
         share = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%?", text, re.ASCII)
         if share is not None:
             if float(share[1]) > 100:
-                logger.warning("%s: %s is in per cent; if it is a size, write %sM", key, text, text)
+                logger.warning("%s: %s is in percent; if it is a size, write %sM", key, text, text)
             return cls(float(share[1]), True)
         try:
             return cls(human2bytes(text), False)
         except ValueError:
-            raise OptionError(key, f"{text!r} is neither per cent nor a size like 1.5G") from None
+            raise OptionError(key, f"{text!r} is neither percent nor a size like 1.5G") from None
 
     def used(self, figures: Figures) -> Memory | None:
         """Return the use of a process in the same unit; None if it is unknown."""

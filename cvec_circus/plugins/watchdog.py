@@ -95,7 +95,7 @@ class WatchDog(CircusPlugin):
             text = f"cannot listen on {host}:{port}: {error}"
             raise SocketError(text, error.errno) from None
         host, port = self._socket.getsockname()[:2]
-        logger.info("Listening on %s:%d for signs of life", host, port)
+        logger.info("Listening on %s:%d for heartbeats", host, port)
         self.loop.add_reader(self._socket, self.read)
         self._find_all()
         self._looked_at = self.loop.monotonic()
@@ -132,13 +132,13 @@ class WatchDog(CircusPlugin):
         looked_at, self._looked_at = self._looked_at, now
         if now - looked_at > self.timeout:
             # This process was stopped, and heartbeats may have been lost.
-            logger.warning("nothing could be received for a while, so no process is ended")
+            logger.warning("nothing could be received for a while, so no process is stopped")
             for pid, one in self.watched.items():
                 self.watched[pid] = one._replace(heard_at=now)
         for pid, one in list(self.watched.items()):
             if one.heard_at < now - self.timeout:
                 why = f"process {pid} has been silent for {self.timeout:g} s"
-                logger.warning("%s: %s, so it is ended", one.watcher, why)
+                logger.warning("%s: %s, so it is stopped", one.watcher, why)
                 self.cast("kill", name=one.watcher, pid=pid, **self._how, reason=why)
                 self._let_end(pid)
 

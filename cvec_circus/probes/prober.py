@@ -193,7 +193,7 @@ class Prober:
                 try:
                     self._turn(wakeup)
                 except Exception:
-                    logger.exception("probes: internal error; going on")
+                    logger.exception("probes: internal error; continuing")
                     wakeup.wait(RETRY_DELAY)
         finally:
             for connection, _ in list(self._open.values()):
@@ -361,4 +361,4 @@ def _hand_out(results: list[tuple[Probe, Result]]) -> None:
             try:
                 probe.done(result)
             except Exception:
-                logger.exception("probes: internal error with a result; going on")
+                logger.exception("probes: internal error with a result; continuing")

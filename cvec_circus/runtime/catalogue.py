@@ -154,7 +154,7 @@ def load_class(name: str) -> type[CircusPlugin]:
         PluginError: It cannot be imported, has no such name, or is not a plugin: one line.
     """
     if (called := ours(name)) != name:
-        logger.warning("%s is %s here, and taken for that; write it so", name, called)
+        logger.warning("%s is %s here, and read as that; write the new name", name, called)
     return _load(find(called))
 
 

@@ -72,7 +72,7 @@ class Noted:
             self._own_path = None
             if not isinstance(error, OSError):
                 raise
-            raise self._error(f"cannot go on with it at {self.location}", error) from error
+            raise self._error(f"cannot resume it at {self.location}", error) from error
         if self.path is None:
             self.host, self.port = self._address[:2]
 

@@ -168,7 +168,7 @@ class Adopter:
         for step in plan.watchers:
             key = fold(step.name)
             if step.action == ADD and key in loaded and key not in names:
-                logger.info("%s: it was removed at run time, and stays so", step.name)
+                logger.info("%s: was removed at run time, and stays removed", step.name)
             elif step.action == REMOVE and key in broken:
                 logger.warning("%s: kept as it was: %s", step.name, broken[key][0])
                 self._roster.left_out.pop(key, None)

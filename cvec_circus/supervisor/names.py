@@ -45,7 +45,7 @@ def compile_pattern(text: str, match: str) -> re.Pattern[str]:
     bare = re.sub(_MODIFIED, r"\1", re.sub(_ATOM, "x", text).replace("(?", "("))
     if re.search(_GROUP_REPEATED, bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
         raise MessageError(
-            f"{text!r} could take for ever to match: use at most {MOST_REPEATS} repeats, "
+            f"{text!r} could take forever to match: use at most {MOST_REPEATS} repeats, "
             "and none of a group"
         )
     try:

@@ -174,7 +174,7 @@ class WatcherCgroups(Cgroups):
         try:
             return self._make(watcher)
         except OSError as error:
-            logger.warning("%s: cannot go on with its cgroup: %s", watcher.name, error.strerror)
+            logger.warning("%s: cannot keep using its cgroup: %s", watcher.name, error.strerror)
             return None
 
     def _folder(self, watcher: Watcher) -> str:
@@ -227,7 +227,7 @@ class WatcherCgroups(Cgroups):
         if kept is None or not cgroup.kill(kept.folder):
             return False
         if pids:
-            logger.warning("%s: killing all that its cgroup holds: %s", watcher.name, _named(pids))
+            logger.warning("%s: killing everything in its cgroup: %s", watcher.name, _named(pids))
         return True
 
     # -- what the kernel kills for memory

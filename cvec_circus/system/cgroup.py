@@ -114,7 +114,7 @@ def base(wanted: str) -> str:
         if mount is None or mount.kind != KIND:
             kind = mount.kind if mount is not None else "no"
             raise _refusal(
-                f"{folder} is in a file system of the kind {kind}, not {KIND}; name a folder below "
+                f"{folder} is in a {kind} file system, not {KIND}; name a folder below "
                 f"a cgroup v2 mount (findmnt -t {KIND})"
             )
     there = folder if os.path.isdir(folder) else os.path.dirname(folder)

@@ -35,8 +35,8 @@ def made_again(what: str, path: str, renew: Callable[[], object] | None = None) 
 
 
 def not_made(what: str, path: str, reason: str) -> Finding:
-    """Return what is found when a file was deleted and cannot be made again."""
-    return Finding(f"{what}: {path} was deleted, and cannot be made again: {reason}")
+    """Return what is found when a file was deleted and cannot be restored."""
+    return Finding(f"{what}: {path} was deleted, and cannot be restored: {reason}")
 
 
 def taken(what: str, path: str) -> Finding:

@@ -38,7 +38,9 @@ def why_no_socket(path: str) -> str:
     if stat.S_ISDIR(mode):
         return f"{path} is a folder; name a file in it"
     return (
-        "" if stat.S_ISSOCK(mode) else "the file there is no socket; remove it, or use another path"
+        ""
+        if stat.S_ISSOCK(mode)
+        else "the file there is not a socket; remove it, or use another path"
     )
 
 

@@ -110,7 +110,7 @@ class TestCrashes(unittest.TestCase):
             with self.assertLogs("cvec_circus", "ERROR") as logs:
                 complaints.tell_crash("sampling", error, "sweep")
             (line,) = logs.output
-            self.assertIn("sampling: sweep could not go on: ", line)
+            self.assertIn("sampling: sweep could not continue: ", line)
             self.assertIn(shown, line)
             self.assertNotIn("Traceback", line)
 

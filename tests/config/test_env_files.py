@@ -51,10 +51,10 @@ class TestForm(EnvFileCase):
 
     def test_what_is_wrong(self) -> None:
         for variables, where, wrong in (
-            ("A=1\n\nB='x\n", "web.env:3", "this is no NAME=VALUE; are the quotes closed?"),
-            ("= 5\n", "web.env:1", "this is no NAME=VALUE; are the quotes closed?"),
+            ("A=1\n\nB='x\n", "web.env:3", "not a NAME=VALUE line; are the quotes closed?"),
+            ("= 5\n", "web.env:1", "not a NAME=VALUE line; are the quotes closed?"),
             (b"A=1\nB=\xff\n", "web.env:2", "byte 0xff is not UTF-8; save the file as UTF-8 text"),
-            (b"A=1\nB=\0\n", "web.env:2", "there is a NUL here; save the file as UTF-8 text"),
+            (b"A=1\nB=\0\n", "web.env:2", "unexpected NUL character; save the file as UTF-8 text"),
         ):
             self.write("web.env", variables)
             with self.subTest(variables):

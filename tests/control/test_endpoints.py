@@ -93,7 +93,7 @@ class TestBind(LeakCheckedTestCase):
         path = self.folder / "notes"
         path.write_text("mine")
         self.assert_refused(
-            f"ipc://{path}", "the file there is no socket; remove it, or use another path"
+            f"ipc://{path}", "the file there is not a socket; remove it, or use another path"
         )
         self.assertEqual(path.read_text(), "mine")
 

@@ -76,7 +76,7 @@ class TestWhatTheCheckRefuses(ReloadCase):
         for dry_run in (True, False):
             self.write(f"{watchers('a')}{socket}[socket:t]\npath = {{DIR}}/notes\n")
             reason = daemon.wire.refused("reloadconfig", dry_run=dry_run)
-            self.assertRegex(reason, r":\d+: \[socket:t\] path: the file there is no socket; ")
+            self.assertRegex(reason, r":\d+: \[socket:t\] path: the file there is not a socket; ")
             self.write(f"{watchers('a')}{socket}[socket:t]\nhost = no.such.host.invalid\n")
             reason = daemon.wire.refused("reloadconfig", dry_run=dry_run)
             self.assertRegex(reason, r":\d+: \[socket:t\] host: cannot resolve no.such.host")

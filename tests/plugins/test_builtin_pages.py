@@ -127,7 +127,7 @@ class TestPages(DaemonCase):
         hung = daemon.wire.pids("worker")[0]
         with contextlib.suppress(ProcessLookupError):
             os.kill(hung, signal.SIGSTOP)
-        daemon.log.containing(f"worker: process {hung} has been silent for 0.9 s, so it is ended")
+        daemon.log.containing(f"worker: process {hung} has been silent for 0.9 s, so it is stopped")
         events.wait("watcher.worker.reap", 1, process_pid=hung, cause="command:kill")
         events.wait("watcher.worker.spawn", 5)
 
@@ -138,7 +138,7 @@ class TestPages(DaemonCase):
             lambda folder: (folder / "app.py").write_text(WAITING),
         )
         daemon.wire.events.wait("watcher.app.start", 1)
-        daemon.log.containing("Looking after 1 program")
+        daemon.log.containing("Watching 1 program")
         (daemon.folder / "app.py").write_text(WAITING + "# edited\n")
         daemon.log.containing("app.py: modified, so app is restarted")
         daemon.wire.events.wait("watcher.app.spawn", 2)
@@ -151,7 +151,7 @@ class TestWrongOptions(DaemonCase):
         ("statsd", "port = x", "port: 'x' is not a whole number"),
         ("full-stats", "loop_rate = often", "loop_rate: 'often' is not a number"),
         ("resource-watcher", "max_cpu = 50", "watcher: missing"),
-        ("resource-watcher", "watcher = a\nmax_mem = 5X", "max_mem: '5X' is neither per cent nor"),
+        ("resource-watcher", "watcher = a\nmax_mem = 5X", "max_mem: '5X' is neither percent nor"),
         ("http", "check_url = example", "check_url: not of the form"),
         ("redis", "redis_url = example", "redis_url: "),
         ("watchdog", "msg_regex = (", "msg_regex: '('"),

@@ -284,7 +284,7 @@ class TestWithRealChildren(DaemonCase):
         )
         events = daemon.wire.events
         events.wait("watcher.web.start", 1)
-        daemon.log.containing("Looking after 2 programs")
+        daemon.log.containing("Watching 2 programs")
         with (daemon.folder / "script.py").open("a") as file:
             file.write("#")
         daemon.log.containing("script.py: modified, so web is restarted")

@@ -91,7 +91,7 @@ class TestTrouble(MailCase):
             self.died("ä")
             self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
         said = logs.output[0].splitlines()
-        self.assertIn("this would be sent: From: Circus <circus@example.com>", said[0])
+        self.assertIn("dry run, not sent: From: Circus <circus@example.com>", said[0])
         self.assertEqual(said[1], "To: ops@example.com, The Boss <boss@example.com>")
         self.assertEqual(said[2], "Subject: [cvec_circus] ä: process 7 exited with 1")
         self.assertTrue(said[6].endswith("  ä: process 7 exited with 1"), said)

@@ -268,7 +268,7 @@ class TestOptions(WatcherCase):
     def test_a_share_that_can_never_be(self) -> None:
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.watch(max_mem="500")
-        self.assertIn("max_mem: 500 is in per cent; if it is a size, write 500M", logs.output[0])
+        self.assertIn("max_mem: 500 is in percent; if it is a size, write 500M", logs.output[0])
 
     def test_it_is_found_by_its_name(self) -> None:
         load_class("cvec_circus.plugins.resource_watcher.ResourceWatcher")

@@ -86,7 +86,7 @@ class TestJudging(WatchDogCase):
             self.look(plugin, after=1)
             kills = [{"name": "web", "pid": 11}]
             self.assertTrue(eventually(lambda: self.look(plugin) == kills, TIMEOUT))
-        self.assertIn("web: process 11 has been silent for 180 s, so it is ended", logs.output[0])
+        self.assertIn("web: process 11 has been silent for 180 s, so it is stopped", logs.output[0])
         self.assertEqual(self.look(plugin, after=1000), kills)  # once is enough
 
     def test_a_sign_of_life(self) -> None:

@@ -103,7 +103,7 @@ class TestSecondName(UnixCase):
         found = self.look(managed)
         self.path.parent.mkdir()
         self.assertFalse(found.is_over)
-        reason = f"cannot be made again: there is no folder {self.path.parent}; make it first"
+        reason = f"cannot be restored: there is no folder {self.path.parent}; make it first"
         self.assertEqual(found.text, f"socket web: {self.path} was deleted, and {reason}")
 
     def test_one_of_a_predecessor_that_was_killed(self) -> None:

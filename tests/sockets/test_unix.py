@@ -183,12 +183,12 @@ class TestInTheWay(UnixCase):
     def test_a_file_is_never_removed(self) -> None:
         self.path.write_text("mine")
         for replace in (True, False):
-            self.assertIn("the file there is no socket", self.refusal(replace=replace))
+            self.assertIn("the file there is not a socket", self.refusal(replace=replace))
         self.assertEqual(self.path.read_text(), "mine")
 
     def test_a_link_is_never_followed(self) -> None:
         self.path.symlink_to(self.path.parent / "other")
-        self.assertIn("the file there is no socket", self.refusal(replace=True))
+        self.assertIn("the file there is not a socket", self.refusal(replace=True))
 
     def test_no_such_folder(self) -> None:
         path = self.path.parent / "no" / "sock"

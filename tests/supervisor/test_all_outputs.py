@@ -138,7 +138,7 @@ class TestTheLast(OutputsCase):
         self.assertEqual(set(self.logs(name=["*"])["unkept"]), {"db", "off"})
         self.assertIn("because log_history is 0", self.wire.refused("logs", name=["off"]))
         many = self.wire.refused("logs", name=["off", "db"])
-        self.assertIn("nothing is kept of the output of 2 watchers (off, db);", many)
+        self.assertIn("no output is kept of 2 watchers (off, db);", many)
         [pid] = self.wire.pids("db")
         self.wire.order("set", name="db", options={"log_history": 1000})
         expected = {

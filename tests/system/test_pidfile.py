@@ -110,7 +110,7 @@ class PidfileTest(LeakCheckedTestCase):
         os.rmdir(self.folder)
         found = self.pidfile.look_after()
         os.mkdir(self.folder)
-        self.assertIn("was deleted, and cannot be made again: ", found.text)
+        self.assertIn("was deleted, and cannot be restored: ", found.text)
         self.assertFalse(found.is_over)
         self.assertTrue(self.pidfile.look_after().is_over)
         self.assertEqual(self.text(), f"{os.getpid()}\n")

@@ -43,7 +43,7 @@ def text_of(path: str) -> str:
         raise UnreadableError(f"cannot be read: {reason}") from None
     nul = text.find("\0")
     if nul >= 0:
-        raise UnreadableError(f"there is a NUL here; {_SAVE}", text.count("\n", 0, nul) + 1)
+        raise UnreadableError(f"unexpected NUL character; {_SAVE}", text.count("\n", 0, nul) + 1)
     return text
 
 

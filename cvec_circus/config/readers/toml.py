@@ -226,7 +226,7 @@ def _text(key: str, value: Any) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, (dict, list)):
-        raise ValueError("a list or table is too much here; write text, a number or true")
+        raise ValueError("a list or table is not allowed here; write text, a number or true")
     return _text("", value)
 
 

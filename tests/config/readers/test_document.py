@@ -131,13 +131,13 @@ class TestWhatCannotBeRead(ConfigTestCase):
         for content, line in (
             (MAIN.encode("utf-16"), "main.ini:1: this is UTF-16; " + said),
             (b"\xfe\xff" + MAIN.encode("utf-16-be"), "main.ini:1: this is UTF-16; " + said),
-            (MAIN.encode("utf-16-le"), "main.ini:1: there is a NUL here; " + said),
+            (MAIN.encode("utf-16-le"), "main.ini:1: unexpected NUL character; " + said),
             (MAIN.encode() + b"x = \xff\n", "main.ini:3: byte 0xff is not UTF-8; " + said),
             (
                 b"\xef\xbb\xbf" + MAIN.encode() + b"x = \xe9\n",
                 "main.ini:3: byte 0xe9 is not UTF-8; " + said,
             ),
-            (MAIN.encode() + b"a.b = \0\n", "main.ini:3: there is a NUL here; " + said),
+            (MAIN.encode() + b"a.b = \0\n", "main.ini:3: unexpected NUL character; " + said),
         ):
             with self.subTest(line):
                 self.assertEqual(self.problems(content), [line])

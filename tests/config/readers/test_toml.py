@@ -229,7 +229,7 @@ class TestWhatIsWrong(TomlCase):
                 self.assertTrue(problem.startswith(f"{at}: {wrong}"), problem)
 
     def test_what_has_no_meaning(self) -> None:
-        form = "a list or table is too much here; write text, a number or true"
+        form = "a list or table is not allowed here; write text, a number or true"
         rest = "[watcher.web]\ncmd = 'x'\n"
         for text, problem in (
             (f"a = 1\n{rest}", "1: a: outside any table; write [circus] above it"),
