@@ -52,8 +52,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     "kill": {},
     "list": {
         "watchers": "Without `name`: the names of all watchers, in lower case and in order.",
-        "pids": "With `name`: the pids of its processes. For several, a list for each, by "
-        "watcher.",
+        "pids": "With `name`: the pids of its processes. For several, a list for each, by watcher.",
     },
     "listsockets": {
         "sockets": "For each socket an object with `fd`, `name` and `backlog`; with `host` and "
@@ -136,8 +135,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "reasons": "Without `name`, and for several: a sentence for each watcher that is not "
         "simply running.",
         "reason": "With one `name`: that sentence, if there is one.",
-        "watchers": "With `details`, and for several: more about each watcher, by name: see "
-        "below.",
+        "watchers": "With `details`, and for several: more about each watcher, by name: see below.",
         "watcher": "With `details` and one `name`: more about that one.",
     },
     "stop": {
