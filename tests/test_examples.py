@@ -187,7 +187,7 @@ class TestEmbedded(unittest.TestCase):
                 check=False,
             )
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertRegex(done.stdout, r"^\{'idle': '\w+', 'plugin:logger': '\w+'\}$")
+            self.assertRegex(done.stdout, r"^\{'idle': '\w+', 'logger': '\w+'\}$")
 
 
 if __name__ == "__main__":

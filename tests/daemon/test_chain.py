@@ -44,6 +44,9 @@ class TestChain(DaemonCase):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         text = (CHAIN / "chain.ini").read_text().replace("15432", port).replace("18080", "0")
+        sockets = "-c unix_socket_directories="
+        self.assertIn(sockets, text)
+        text = text.replace(sockets, f"{sockets} -c fsync=off")  # a disk may take half a minute
         uid = account()
         if uid is not None:
             text = text.replace("[watcher:db]\n", f"[watcher:db]\nuid = {uid}\n")
