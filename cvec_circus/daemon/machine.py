@@ -13,6 +13,7 @@ from typing import Any
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
+from cvec_circus.config.inheritance import KEY as EXTENDS
 from cvec_circus.config.section import Section
 from cvec_circus.options.cgroup import LIMITS, OFF, limited
 from cvec_circus.options.checks import FAMILIES
@@ -90,7 +91,8 @@ class _Machine:
         folders = [folder for path in added for folder in path.split(os.pathsep) if folder]
         self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
-            self._look_at_watcher(one.section, one.name, one.options, env)
+            if EXTENDS not in one.section.lacks:
+                self._look_at_watcher(one.section, one.name, one.options, env)
         for (key, text), sections in self._said.items():
             more = len({section.place(key) for section in sections}) - 1
             said = f"{text} (the same {more} times more)" if more else text
