@@ -36,6 +36,7 @@ from cvec_circus.config.sockets import look as look_at_sockets
 from cvec_circus.exc import OptionError
 from cvec_circus.options import renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
+from cvec_circus.options.expand import names_in
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check

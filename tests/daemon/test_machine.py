@@ -282,7 +282,9 @@ class TestListening(MachineCase):
 class TestModules(MachineCase):
     def test_hooks_and_streams(self) -> None:
         (self.folder / "lib").mkdir()
-        (self.folder / "lib" / "here_hooks.py").write_text("raise SystemExit\ndef hook(): pass\n")
+        (self.folder / "lib" / "here_hooks.py").write_text(
+            "raise SystemExit\ndef hook(**facts): pass\ndef bare(): pass\n"
+        )
         env = "[env]\nPYTHONPATH = lib\n"
         hook = f"{WEB}hooks.before_start = here_hooks.hook\n"
         stream = f"{WEB}stdout_stream.class = here_hooks.hook\n"
@@ -295,6 +297,13 @@ class TestModules(MachineCase):
             hook.replace(".hook\n", ".hok\n") + env,
             "3: [watcher:web] hooks.before_start: there is no hok in HERE/lib/here_hooks.py",
         )
+
+        said = "bare is called with watcher, arbiter, hook_name, which it does not take; write def"
+        [found] = self.found(hook.replace(".hook\n", ".bare\n") + env)
+        self.assertIn(
+            f"3: [watcher:web] hooks.before_start: HERE/lib/here_hooks.py:3: {said}", found
+        )
+        self.silent(f"{WEB}hooks.extended_stats = here_hooks.bare\n{env}")
 
     def test_hooks_that_are_programs(self) -> None:
         self.program("bin/here")
