@@ -271,7 +271,7 @@ class TestCommandLine(unittest.TestCase):
         done = self.run_daemon("--print-config", self.write("b.ini", "[circus\n"))
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(
-            done.stderr, "error: b.ini:1: this is not a section header; write [NAME]\n"
+            done.stderr, "error: b.ini:1: this is not a section header; write [circus]\n"
         )
 
     def test_one_thing_at_a_time(self) -> None:
