@@ -19,22 +19,24 @@ from cvec_circus.config.configuration import (
     SocketConfig,
     WatcherConfig,
 )
+from cvec_circus.config.env_files import KEY as ENV_FILE
 from cvec_circus.config.environment import Environments
+from cvec_circus.config.inheritance import KEY as EXTENDS
 from cvec_circus.config.section import (
     CIRCUS,
-    DEFAULT,
-    ENV,
     PLUGIN,
     SOCKET,
     WATCHER,
     Findings,
     Section,
+    header_meant,
     kind_meant,
 )
 from cvec_circus.config.sockets import look as look_at_sockets
 from cvec_circus.exc import OptionError
 from cvec_circus.options import renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
+from cvec_circus.options.expand import names_in
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
@@ -163,20 +165,17 @@ class Build:
 
     def _judge_unknown(self, section: Section) -> None:
         """Find what may be meant by a section of no known kind: what is near one is a problem."""
-        _, colon, name = section.header.partition(":")
         near = kind_meant(section.header)
         if not near or not self._is_file:
             self.findings.warn(section, "", "unknown section, ignored")
             return
         self._misspelt[section.header] = near
-        if near == DEFAULT.lower():
-            near = DEFAULT
-        if not colon and near not in (CIRCUS, ENV, DEFAULT):
-            name = "NAME"
-        meant = f"{near}:{name.strip()}" if name and near not in (CIRCUS, DEFAULT) else near
+        meant = header_meant(section.header)
         self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
 
     def _refuse(self, section: Section, error: OptionError) -> None:
+        if ENV_FILE in section.lacks and names_in(str(section.values.get(error.option, ""))):
+            return  # the file that is missing may give it a value
         self.findings.problem(section, error.option, error.reason)
 
     def _typed(self, section: Section, is_open: bool = False) -> dict[str, Any]:
@@ -190,6 +189,7 @@ class Build:
         typed: dict[str, Any] = {}
         freeform: dict[str, str] = {}
         refused = self.refused.setdefault(section.header, set())
+        refused.update(section.lacks & {EXTENDS})
         for key, value in section.values.items():
             for said in renamed.of_circus(key, value):
                 self.findings.warn(section, key, said)
@@ -202,8 +202,7 @@ class Build:
             try:
                 typed[key] = table.convert_one(key, value)
             except OptionError as error:
-                is_newer = self._is_file and key.partition(".")[0] in NEWER
-                if not is_newer or (key in NEEDS and self._names_a_watcher(value)):
+                if not self._is_freeform(key, value):
                     self._refuse(section, error)
                     refused.add(key)
                     continue
@@ -215,6 +214,11 @@ class Build:
         for key, text in self.environments.commands(section, freeform).items() if freeform else ():
             typed[key] = text
         return typed
+
+    def _is_freeform(self, key: str, value: Any) -> bool:
+        """Tell whether a value that an option cannot take may be meant otherwise."""
+        is_newer = self._is_file and key.partition(".")[0] in NEWER
+        return is_newer and not (key in NEEDS and self._names_a_watcher(value))
 
     def _names_a_watcher(self, value: Any) -> bool:
         """Tell whether a value was meant as a list of watchers, and cannot be read as one."""
@@ -259,7 +263,7 @@ class Build:
         given = self._typed(section, is_open=True)
         given["env"] = {**self.environments.of(section.name), **given.get("env", {})}
         self._check_name(section, section.name, self._watcher_names)
-        if not given.get("cmd", "cmd" in section.values):
+        if not (given.get("cmd", "cmd" in section.values) or section.lacks):
             self.findings.problem(section, "cmd", "missing; say which program to run")
         for key in ("cmd", "args"):
             if _OLD_WID.search(str(given.get(key, ""))):
@@ -290,7 +294,7 @@ class Build:
         if not self._is_file:
             self._check_travel(section, config)
         self._check_name(section, section.watcher, self._watcher_names)
-        if not use:
+        if not (use or section.lacks):
             text = "missing; say which class to run, such as myproject.plugins.Logger"
             self.findings.problem(section, "use", text)
         options = self._complete(section, {**PLUGIN_WATCHER_DEFAULTS, **given})

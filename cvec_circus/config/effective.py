@@ -97,16 +97,18 @@ class Effective:
         yield from self._defaults(given, SOCKET_OPTIONS, socket.options)
 
     def _watcher(self, watcher: WatcherConfig) -> Iterator[Row]:
-        given = watcher.section.values
-        yield from (self._given(watcher.section, key) for key in given)
+        given = {**watcher.section.values, **dict.fromkeys(watcher.section.taken_away, "")}
+        yield from (self._given(watcher.section, key) for key in watcher.section.values)
+        yield from _taken_away(watcher.section)
         yield from self._defaults(given, WATCHER_OPTIONS, watcher.options)
         yield from self._streams(given, watcher.options)
         yield from self._environment(watcher.section, watcher.options["env"])
 
     def _plugin(self, plugin: PluginConfig) -> Iterator[Row]:
         """The rows of a plugin, whose class gets all that is written: its defaults are notes."""
-        given = plugin.section.values
-        yield from (self._given(plugin.section, key) for key in given)
+        given = {**plugin.section.values, **dict.fromkeys(plugin.section.taken_away, "")}
+        yield from (self._given(plugin.section, key) for key in plugin.section.values)
+        yield from _taken_away(plugin.section)
         effective = {"active": True, **plugin.options}
         for row in self._defaults(given, PLUGIN_OPTIONS, effective):
             yield row._replace(is_note=True)
@@ -149,6 +151,12 @@ class Effective:
         if self._build.environments.replaced(section, text) == text and can_be_written(text):
             return Row(key, text, f"{origin}, from {raw}")
         return Row(key, raw, f"{origin}, which is {text}")
+
+
+def _taken_away(section: Section) -> Iterator[Row]:
+    """Yield what has nothing of what a section extends."""
+    for key in sorted(section.taken_away):
+        yield Row(key, "", f"{section.place(key)}, the default")
 
 
 def _origin(section: Section, key: str) -> str:

@@ -64,7 +64,7 @@ class EnvFiles:
             is_optional = word.startswith(OPTIONAL)
             name = word[len(OPTIONAL) :].strip() if is_optional else word
             if not name:
-                self._findings.problem(section, KEY, "a path is missing beside a comma or -")
+                self._refuse(section, "a path is missing beside a comma or -")
                 continue
             path = os.path.join(self._cwd, folder, name)
             shown = os.path.join(folder, name).replace("\n", "\\n")  # a problem is one line
@@ -79,16 +79,20 @@ class EnvFiles:
         text = self._text(path)
         if isinstance(text, UnreadableError):
             where = f"{shown}:{text.line}" if text.line else shown
-            self._findings.problem(section, KEY, f"{where}: {text.reason}")
+            self._refuse(section, f"{where}: {text.reason}")
             return
         try:
             for name, value, line in self._variables(text, section.variables):
                 section.variables[name] = value
                 section.variable_places[name] = Place(shown, line)
         except ModuleNotFoundError:
-            self._findings.problem(section, KEY, _INSTALL)
+            self._refuse(section, _INSTALL)
         except ValueError as error:
-            self._findings.problem(section, KEY, f"{shown}:{error}")
+            self._refuse(section, f"{shown}:{error}")
+
+    def _refuse(self, section: Section, said: str) -> None:
+        self._findings.problem(section, KEY, said)
+        section.lacks |= {KEY}
 
     def _text(self, path: str) -> str | UnreadableError:
         if path not in self._texts:

@@ -133,6 +133,14 @@ class Environments:
                 if name and name not in self._environ:
                     said = f"${name} is not set where the daemon starts, so it is empty here"
                     findings.warn(section, key, said)
+            for name in names_in(text):
+                kind, _, variable = name.partition(".")
+                if kind.lower() == "env" and variable.lower() not in self._folded:
+                    said = (
+                        f"$(circus.{name}) stays as it is: there is no such variable where the "
+                        "daemon starts"
+                    )
+                    findings.warn(section, key, said)
             for found in _BRACES.finditer(text):
                 said = f"{found[0]} stays as it is; write $(circus.env.{found[1]})"
                 findings.warn(section, key, said)

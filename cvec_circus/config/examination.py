@@ -18,7 +18,7 @@ from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import patterns
 from cvec_circus.config.readers.document import FORMATS, Document, read
-from cvec_circus.config.section import ENV, Entry, Findings, Place, Section
+from cvec_circus.config.section import ENV, KINDS, Entry, Findings, Place, Section, name_meant
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.checks import FAMILIES
@@ -41,6 +41,7 @@ _ALWAYS = frozenset({"class", IGNORED})
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
+_LIKE_A_HEADER = re.compile(rf"\[(?:{'|'.join(KINDS)})(?::.*)?\]")
 _HASH = re.compile(r"\s#(?:\s|$)")
 _VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
 _OPERATOR = re.compile(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
@@ -100,24 +101,35 @@ class _Slips:
 
     def look(self) -> None:
         for entry, path in self._document.entries:
-            self._look_at_indented(entry, path)
+            self._look_at_line(entry, path)
         for section in self._build.sections:
+            meant = name_meant(section.name) if section.kind in KINDS[1:4] else section.name
+            if meant and meant != section.name:
+                said = f"the name is {section.name}, as it stands; did you mean"
+                self._warn(section, "", f"{said} [{section.kind}:{meant}]?")
             for key in section.own_keys():
                 self._look_at_value(section, key, section.written[key])
         for socket in self._build.everything.sockets:
             if socket.options["path"]:
                 self._look_at_path(socket.section)
         for watcher in self._build.everything.watchers:
-            if watcher.options.cmd:
+            if watcher.options.cmd and inheritance.KEY not in watcher.section.lacks:
                 self._look_at_command(watcher.section, watcher.options)
         self._look_at_names()
         self._look_at_whole()
 
     # -- lines and values
 
-    def _look_at_indented(self, entry: Entry, path: str) -> None:
-        """Options that begin with a blank, which makes them part of the value above."""
+    def _look_at_line(self, entry: Entry, path: str) -> None:
+        """Text after a header, and headers and options that begin with a blank, which makes them
+        part of the value above."""
+        if entry.key is None and entry.note[:1] not in ("", ";", "#"):
+            said = f"{entry.note[:40]!r} after the bracket is ignored; give it a line of its own"
+            self._findings.at(Place(path, entry.line), said, entry.section)
         for line, text in entry.indented:
+            if _LIKE_A_HEADER.fullmatch(text):
+                said = f"indented, so a part of {entry.key} above; begin {text} at the margin"
+                self._findings.at(Place(path, line), said, entry.section)
             found = _LIKE_AN_OPTION.match(text)
             if found is None:
                 continue
@@ -157,7 +169,7 @@ class _Slips:
     def _look_at_names(self) -> None:
         """Variables that do not exist; the others have been replaced already."""
         for section in self._build.sections:
-            if section.kind not in TABLES:
+            if section.kind not in TABLES or section.lacks:
                 continue
             for key, text in section.values.items():
                 for name in names_in(text):

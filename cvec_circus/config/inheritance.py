@@ -1,6 +1,7 @@
 """`extends = OTHER`: a watcher or plugin that takes from another one what it does not say itself.
 
-The other one may extend a third. What `[DEFAULT]` says comes after all of them.
+The other one may extend a third. What `[DEFAULT]` says comes after all of them. An empty value
+takes away what any of these say, so the option has its default.
 """
 
 from __future__ import annotations
@@ -65,9 +66,14 @@ class _Inheritance:
         said = "it would extend itself"
         if len(shown) > 2:
             said = f"a circle, in which each extends the next: {' -> '.join(shown)}"
-        self._findings.problem(self._by_name[first], KEY, said)
-        self._unusable.add(first)
+        self._refuse(first, said)
         self._done.add(first)
+
+    def _refuse(self, name: str, said: str) -> None:
+        section = self._by_name[name]
+        self._findings.problem(section, KEY, said)
+        section.lacks |= {KEY}
+        self._unusable.add(name)
 
     def _extend(self, name: str) -> None:
         section = self._by_name[name]
@@ -77,22 +83,29 @@ class _Inheritance:
         given = section.values.get(KEY)
         if not given:
             return
+        empty = [key for key, value in section.values.items() if _is_empty(value)]
+        for key in empty:
+            del section.values[key]
+        section.taken_away = frozenset(empty)
         other = self._by_name.get(fold(str(given).strip()))
         if other is None:
             names = [one.name for one in self._by_name.values()]
             said = f"there is no [{section.kind}:{given}]{did_you_mean(str(given), names)}"
-            self._findings.problem(section, KEY, said)
-            self._unusable.add(name)
+            self._refuse(name, said)
             return
         if fold(other.name) in self._unusable:
             where = other.place(KEY)
             said = f"{other.name} cannot be extended" + (f", see {where}" if where else "")
-            self._findings.problem(section, KEY, said)
-            self._unusable.add(name)
+            self._refuse(name, said)
             return
         for key, value in other.values.items():
-            if key not in section.values and key != KEY:
+            if key not in section.values and key != KEY and key not in empty:
                 section.values[key] = value
                 if place := other.place(key):
                     section.places[key] = place
                 section.extended[key] = other.extended.get(key, other.name)
+        section.taken_away |= other.taken_away - section.values.keys()
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

@@ -58,8 +58,7 @@ def look(
         refused: By the header of a section the keys whose values were refused.
         findings: Takes it.
     """
-    ports: list[Use] = []
-    paths: dict[str, list[Use]] = {}
+    taken: dict[tuple[str, str | int], list[Use]] = {}
     uses = (*_endpoints(everything, circus), *_sockets(everything), *_files(everything, circus))
     for use in uses:
         keys = refused.get(use.section.header, ())
@@ -67,18 +66,15 @@ def look(
             continue
         if use.section.kind not in (CIRCUS, SOCKET) and stands_beside(use.key, keys):
             continue
-        names = {use.at.host, use.at.spare} - {""}
-        is_path = use.at.port is None
-        others = ports
-        if is_path:
-            others = list(dict.fromkeys(one for name in names for one in paths.get(name, ())))
-        for other in others:
+        names: list[str | int] = [use.at.host] if use.at.port is None else [use.at.port]
+        if use.at.spare:
+            names.append(use.at.spare)
+        found = [taken.setdefault((use.at.kind, name), []) for name in names]
+        for other in dict.fromkeys(one for others in found for one in others):
             _compare(use, other, findings)
-        if is_path:
-            for name in names:
-                paths.setdefault(name, []).append(use)
-        else:
-            ports.append(use)
+        if use.is_alone or use.is_log:  # streams, which come last, may share a file
+            for others in found:
+                others.append(use)
 
 
 def _compare(use: Use, other: Use, findings: Findings) -> None:
@@ -123,6 +119,7 @@ def _sockets(everything: Configuration) -> Iterator[Use]:
 
 def _files(everything: Configuration, circus: Section) -> Iterator[Use]:
     """Yield the files that are written."""
+    folders: dict[str, str] = {}
     for key in (*_ALONE, "logoutput"):
         path = everything.circus[key]
         if path and path != "-" and "://" not in path:
@@ -136,7 +133,7 @@ def _files(everything: Configuration, circus: Section) -> Iterator[Use]:
             path = conf.get("filename")
             if row is None or row.lane != FILES or not isinstance(path, (str, os.PathLike)):
                 continue
-            at, key = address.of_file(os.fspath(path)), f"{stream}.filename"
+            at, key = address.of_file(os.fspath(path), folders), f"{stream}.filename"
             is_rotated = any(conf.get(part) for part in _ROTATING)
             what = f"{stream}.filename of {one.name}"
             yield Use(one.section, key, what, at, True, False, False, is_rotated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ DEFAULT = "DEFAULT"
 PLUGIN_PREFIX = "plugin:"
 """How the name of a plugin's watcher begins."""
 
+KINDS = (CIRCUS, WATCHER, SOCKET, PLUGIN, ENV)
+_KIND = re.compile(r"\w+")
 _NONE: frozenset[str] = frozenset()
 
 
@@ -39,7 +42,9 @@ class Entry(NamedTuple):
     key: str | None  # None for the header
     value: str  # its lines joined by newlines
     line: int  # the number of the line that it begins on
-    note: str = ""  # what was cut from the value's first line, the ";" included
+    note: str = (
+        ""  # what was cut from the value's first line, the ";" included; after a header, all
+    )
     indented: Sequence[tuple[int, str]] = ()  # the lines that continue the value, by number
 
 
@@ -58,11 +63,15 @@ class Section:
         extended: The keys that come from what it extends, each with the name of the section.
         variables: What the files of its `env_file` say.
         variable_places: Where each of these stands.
+        taken_away: The keys that it says nothing for, so that it has none of what it extends or of
+            `[DEFAULT]`.
+        lacks: The keys that name what cannot be read, which is a problem. What only follows from
+            that is none.
     """
 
     __slots__ = (
         *("header", "kind", "name", "places", "values", "watcher", "written"),
-        *("inherited", "extended", "variables", "variable_places"),
+        *("inherited", "extended", "variables", "variable_places", "lacks", "taken_away"),
     )
 
     def __init__(self, kind: str, name: str, header: str, place: Place | None = None) -> None:
@@ -77,6 +86,7 @@ class Section:
         self.extended: dict[str, str] = {}
         self.variables: dict[str, str] = {}
         self.variable_places: dict[str, Place] = {}
+        self.lacks = self.taken_away = _NONE
 
     def place(self, key: str = "") -> Place | None:
         """Return where a key stands, or the section if the key is not given."""
@@ -228,6 +238,30 @@ def printable(text: str) -> str:
 
 def kind_meant(header: str) -> str:
     """Return the kind of section that a header is probably a misspelling of, "" for none."""
-    kind = header.partition(":")[0].strip()
-    kinds = frozenset((CIRCUS, WATCHER, PLUGIN, SOCKET, ENV, DEFAULT.lower()))
-    return nearest_to(kind[:LONGEST_WORD], kinds)
+    return nearest_to(_parts(header)[0][:LONGEST_WORD], frozenset((*KINDS, DEFAULT.lower())))
+
+
+def header_meant(header: str) -> str:
+    """Return the header that one of no known kind is probably a misspelling of, "" for none."""
+    kind, name = kind_meant(header), _parts(header)[1]
+    if kind == DEFAULT.lower():
+        return DEFAULT
+    if not kind or kind == CIRCUS or (kind == ENV and not name):
+        return kind
+    return f"{kind}:{name or 'NAME'}"
+
+
+def name_meant(name: str) -> str:
+    """Return a name without what stands around it by mistake, as in `[watcher::web]`."""
+    return name.strip(": =\"'")
+
+
+def _parts(header: str) -> tuple[str, str]:
+    """Return the kind and the name in a header that may have other marks than a colon."""
+    if header.startswith("["):
+        header = header[1:].removesuffix("]")
+    kind, _, name = header.partition(":")
+    if not _KIND.fullmatch(kind.strip()):
+        found = _KIND.match(header.strip())
+        kind, name = (found[0], header.strip()[found.end() + 1 :]) if found else ("", "")
+    return kind.strip(), name_meant(name)

@@ -13,6 +13,7 @@ from typing import Any
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
+from cvec_circus.config.inheritance import KEY as EXTENDS
 from cvec_circus.config.section import Section
 from cvec_circus.options.cgroup import LIMITS, OFF, limited
 from cvec_circus.options.checks import FAMILIES
@@ -23,12 +24,16 @@ from cvec_circus.options.stream_classes import FILES
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.stream.base import lane_of
+from cvec_circus.supervisor.hook_calls import EXTENDED
 from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, units
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.paths import MAKE_IT
+
+GIVEN = ("watcher", "arbiter", "hook_name")
+"""What every hook is called with, by name."""
 
 FIRST_WID = "1"
 
@@ -90,7 +95,8 @@ class _Machine:
         folders = [folder for path in added for folder in path.split(os.pathsep) if folder]
         self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
-            self._look_at_watcher(one.section, one.name, one.options, env)
+            if EXTENDS not in one.section.lacks:
+                self._look_at_watcher(one.section, one.name, one.options, env)
         for (key, text), sections in self._said.items():
             more = len({section.place(key) for section in sections}) - 1
             said = f"{text} (the same {more} times more)" if more else text
@@ -160,7 +166,8 @@ class _Machine:
             self._look_at_programs(section, name, options, env, folder)
         for moment, hook in options.hooks.items():
             if not hook.command:
-                self._look_at_module(section, f"hooks.{moment}", hook.target)
+                given = () if moment == EXTENDED else GIVEN
+                self._look_at_module(section, f"hooks.{moment}", hook.target, given)
             elif not trouble:  # it gets the daemon's environment too
                 program = split(hook.command)[0]
                 reason = self._why_not_run(program, {**self._environ, **env}, folder)
@@ -215,8 +222,10 @@ class _Machine:
         elif conf.get("filename") and lane_of(conf) == FILES:
             self._look_at_file(section, f"{stream}.filename", conf["filename"])
 
-    def _look_at_module(self, section: Section, key: str, dotted: str) -> None:
-        reason = self._once(modules.why_not, dotted, tuple(self._pythonpath))
+    def _look_at_module(
+        self, section: Section, key: str, dotted: str, given: tuple[str, ...] | None = None
+    ) -> None:
+        reason = self._once(modules.why_not, dotted, tuple(self._pythonpath), given)
         if reason.startswith("there is no module"):
             reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
         self._warn(section, key, reason)

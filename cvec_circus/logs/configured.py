@@ -84,22 +84,31 @@ def apply(config: str | Mapping[str, Any]) -> None:
     Raises:
         Exception: The configuration is invalid, or cannot be applied.
     """
-    loaded: Any = config
-    if not isinstance(config, Mapping):
-        ending = os.path.splitext(config)[1].lower()
-        with open(config, encoding="utf-8") as file:
-            if ending == ".json":
-                loaded = json.load(file)
-            elif ending in (".yaml", ".yml"):
-                loaded = yaml().safe_load(file)
-            else:
-                ini = configparser.ConfigParser()
-                ini.read_file(file)
-                logging.config.fileConfig(ini, disable_existing_loggers=False)
-                return
-        if not isinstance(loaded, Mapping):
-            raise ValueError("this is not a mapping of names to values")
-    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **loaded})
+    loaded = config if isinstance(config, Mapping) else read(config)
+    if isinstance(loaded, configparser.ConfigParser):
+        logging.config.fileConfig(loaded, disable_existing_loggers=False)
+    else:
+        logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **loaded})
+
+
+def read(path: str) -> Mapping[str, Any]:
+    """Return what a file says; that of an INI file is a `ConfigParser`.
+
+    Raises:
+        Exception: It cannot be read, or is not understood.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    with open(path, encoding="utf-8") as file:
+        if ending == ".json":
+            loaded = json.load(file)
+        elif ending in (".yaml", ".yml"):
+            loaded = yaml().safe_load(file)
+        else:
+            loaded = configparser.ConfigParser()
+            loaded.read_file(file)
+    if not isinstance(loaded, Mapping):
+        raise ValueError("this is not a mapping of names to values")
+    return loaded
 
 
 def yaml() -> Any:

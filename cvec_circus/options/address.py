@@ -72,9 +72,14 @@ def of_endpoint(endpoint: str) -> Address | None:
     return _of_network(place, ("SOCK_STREAM", family, host.strip("[]").lower(), int(port)))
 
 
-def of_file(path: str) -> Address:
-    """Return the place of a file that is written."""
-    return Address(path, "path", _real(path))
+def of_file(path: str, folders: dict[str, str] | None = None) -> Address:
+    """Return the place of a file that is written.
+
+    Args:
+        path: It.
+        folders: Keeps where folders really are, for other files in them.
+    """
+    return Address(path, "path", _real(path, {} if folders is None else folders))
 
 
 def spare_of(path: str) -> str:
@@ -115,16 +120,18 @@ def _of_network(
 
 
 def _of_unix(path: str) -> Address:
-    real = _real(path)
+    real = _real(path, {})
     return Address(path, "path", real, spare=spare_of(real))
 
 
-def _real(path: str) -> str:
+def _real(path: str, folders: dict[str, str]) -> str:
     """Return a path whose folder has no links in it; the last name is what is made there."""
     folder, name = os.path.split(path)
     if name in ("", ".", ".."):
         return os.path.realpath(path)
-    return os.path.join(os.path.realpath(folder), name)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], name)
 
 
 def _is_only_v6() -> bool:

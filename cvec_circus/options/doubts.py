@@ -12,6 +12,9 @@ _NONE = (0, "0%")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+SKIP = "skip"
+"""What becomes of a run by default when the one before has not ended."""
+
 _BETTER = "notify, fd:N, log:TEXT or exec:COMMAND"
 
 
@@ -31,6 +34,8 @@ def doubts(
         text = f"shorter than ready_interval, so a check runs once; write {interval:g}s or more"
         yield "ready_timeout", text
     yield from _of_rollouts(options)
+    if options["overlap"] != SKIP and not options["schedule"]:
+        yield "overlap", "of no use without a schedule"
     sockets = list(sockets)
     given = [one for one in sockets if str(one["name"]).lower() in used]
     shared = sockets if options["use_sockets"] else given

@@ -10,6 +10,17 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.options.kinds import shown, to_text
 
 FORM = "MINUTE HOUR DAY MONTH WEEKDAY"
+NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""What crontab(5) has for whole lines, and what they mean."""
+
 _INSTALL = "a schedule needs cronsim: pip install 'cvec_circus[schedule]'"
 
 
@@ -71,7 +82,8 @@ class Calendar:
                     return coming
         except CronSimError as error:
             wrong = str(error)[:1].lower() + str(error)[1:]
-            said = f"{shown(schedule)} is not a schedule ({wrong}): write {FORM}"
+            form = NICKNAMES.get(schedule.lower(), FORM)
+            said = f"{shown(schedule)} is not a schedule ({wrong}): write {form}"
             raise ValueError(said) from None
         raise ValueError(f"{shown(schedule)} never comes")
 

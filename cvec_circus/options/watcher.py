@@ -116,7 +116,7 @@ def stands_beside(key: str, refused: Collection[str]) -> bool:
     Those have their defaults for now, which the file does not mean.
     """
     family, dot, _ = key.partition(".")
-    others = {key, family, *_BESIDE.get(key, ())}
+    others = {key, family, "extends", *_BESIDE.get(key, ())}
     if family in STREAMS:
         others.add(f"{family}.class")
     elif dot or key == "ready_timeout":

@@ -53,9 +53,10 @@ class OwnStream(Stream):
             name = self._conf.get("class", "stream")
             self._trouble = f"cannot make {name}: {type(error).__name__}: {error}"
             text, who = "%s: cannot make the stream %s", (self._source.watcher, name)
-            if self._imports:
+            is_line = self._imports or importing.is_raised_in(error, __file__)
+            if is_line:
                 logger.error(f"{text}: %s", *who, importing.why(error))
-            logger.log(DEBUG if self._imports else ERROR, text, *who, exc_info=error)
+            logger.log(DEBUG if is_line else ERROR, text, *who, exc_info=error)
         else:
             self._call_if_any("open")
 
@@ -77,7 +78,11 @@ class OwnStream(Stream):
         self._imports = True
         found: Any = importing.load(options.pop("class"), self._source.pythonpath)
         self._imports = False
-        return found(**options)
+        made = found(**options)
+        if not callable(made):
+            what = "it has returned None, which" if made is None else f"a {type(made).__name__}"
+            raise TypeError(f"{what} cannot be called with output")
+        return made
 
 
 class QueueStream(Queue):  # type: ignore[type-arg]

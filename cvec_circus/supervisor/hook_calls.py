@@ -158,7 +158,8 @@ class Caller:
             if os.getpid() != pid:
                 _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
-                line = importing.why(error) if self._imports else ""
+                is_line = self._imports or importing.is_raised_in(error, __file__)
+                line = importing.why(error) if is_line else ""
                 self._complaints.tell(error, f"hook {name}", "failed", line)
             words = _words(error)
             return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
@@ -191,8 +192,11 @@ class Caller:
         if name == EXTENDED and not _takes(function, given):
             # Circus gives these three without their names here, and only here.
             result = function(watcher, arbiter, name, **facts)
+        elif callable(function):
+            result = _result(function, given)
         else:
-            result = function(**given)
+            what = target_name(situation.hook.target)
+            raise TypeError(f"{what} is of type {type(function).__name__}, and no function")
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("it is a coroutine function, which is never awaited")
@@ -283,6 +287,16 @@ def _takes(function: Any, given: Mapping[str, Any]) -> bool:
     except ValueError:
         return True  # such as a builtin, which does not say
     return True
+
+
+def _result(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    try:
+        return function(**given)
+    except TypeError as error:
+        if _takes(function, given):
+            raise
+        said = f"it is called with {', '.join(given)}; take these, or **kwargs"
+        raise TypeError(f"{error}; {said}") from None
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, Any] | None) -> dict[str, str | None]:

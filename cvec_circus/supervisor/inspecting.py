@@ -21,6 +21,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.section import WATCHER, Findings, Section
+from cvec_circus.options.rights import accounts_of, problems
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up
@@ -58,12 +59,16 @@ def inspect(
         inspections = []
         for plugin in build.everything.plugins:
             is_known = former.get(plugin.name) == (plugin.use, plugin.config)
-            if plugin.active and plugin.use and not is_known:
+            is_whole = not (plugin.section.lacks or problems(accounts_of(plugin.options)))
+            if plugin.active and plugin.use and is_whole and not is_known:
                 try:
                     inspections.append(
                         started.enter_context(_inspection(plugin, own, environ, cwd))
                     )
-                except (OSError, ValueError) as error:
+                except OSError as error:
+                    what = f"{error.filename}: " if error.filename else ""
+                    _warn(build.findings, plugin, f"{what}{error.strerror}")
+                except ValueError as error:
                     _warn(build.findings, plugin, str(error))
         deadline = SYSTEM.monotonic() + TIMEOUT
         odd: dict[tuple[str, str, str], None] = {}  # once, though several plugins may read it

@@ -15,14 +15,19 @@ from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.places import ENDPOINTS
 from cvec_circus.control import endpoints
+from cvec_circus.exc import OptionError
+from cvec_circus.logs import configured
+from cvec_circus.logs.log import NO_CONFIG, SYSLOG
+from cvec_circus.logs.syslog import Syslog
 from cvec_circus.options.socket import TUNABLE
 from cvec_circus.sockets import possible
 from cvec_circus.system.paths import MAKE_IT, why_no_file
 
-FILES = ("pidfile", "logoutput", "schedule_file")
-"""The options of the daemon that name a file which it writes."""
+STATISTICS, RUNS = "stats_endpoint", "schedule_file"
+"""What the daemon runs without, too."""
 
-STATISTICS = "stats_endpoint"
+FILES = ("pidfile", "logoutput", RUNS)
+"""The options of the daemon that name a file which it writes."""
 
 
 def locate(build: Build, cwd: str, former: Configuration | None = None) -> None:
@@ -48,7 +53,7 @@ class _Looking:
     def go(self) -> None:
         for key in FILES:
             self._look(key, self._why_no_file)
-        self._look("loggerconfig", self._why_not_there)
+        self._look("loggerconfig", self._why_no_configuration)
         wrong = {one.option for one in endpoints.judge(self._circus) if one.is_problem}
         for key in ENDPOINTS:
             if key not in wrong and (key != STATISTICS or self._circus["statsd"]):
@@ -62,20 +67,33 @@ class _Looking:
                 self._build.findings.problem(one.section, *found)
 
     def _look(self, key: str, why: Callable[[str], str]) -> None:
-        """Look at an option of the daemon. Only its statistics can be missing."""
+        """Look at an option of the daemon."""
         value, section = self._circus[key], self._build.circus
         if not isinstance(value, str) or self._before.get(key) == value:
             return
         if key not in self._build.refused[section.header] and (reason := why(value)):
-            add = self._build.findings.warn if key == STATISTICS else self._build.findings.problem
+            is_needed = key not in (STATISTICS, RUNS)
+            add = self._build.findings.problem if is_needed else self._build.findings.warn
             add(section, key, reason)
 
     def _why_no_file(self, path: str) -> str:
+        if path.startswith(SYSLOG):
+            return _why_no_syslog(path)
         return why_no_file(os.path.join(self._cwd, path)) if is_file(path) else ""
 
-    def _why_not_there(self, path: str) -> str:
-        is_there = os.path.exists(os.path.join(self._cwd, path))
-        return "" if is_there else f"there is no {path}; {MAKE_IT}"
+    def _why_no_configuration(self, path: str) -> str:
+        """Return why a configuration of logging cannot be read; it may be wrong all the same."""
+        if path.strip().lower() in ("", NO_CONFIG):
+            return ""
+        try:
+            configured.read(os.path.join(self._cwd, path))
+        except FileNotFoundError:
+            return f"there is no {path}; {MAKE_IT}"
+        except PermissionError:
+            return ""  # another user may
+        except Exception as error:  # what YAML raises, too
+            return f"{path}: {configured.describe(error)}"
+        return ""
 
     def _why_not_listening(self, endpoint: str) -> str:
         reason = endpoints.why_not_here(endpoint, self._cwd)
@@ -85,6 +103,16 @@ class _Looking:
 def is_file(path: str | None) -> bool:
     """Tell whether what a log or another file of the daemon is called names a file."""
     return bool(path) and path != "-" and "://" not in str(path)
+
+
+def _why_no_syslog(url: str) -> str:
+    try:
+        Syslog(url).close()
+    except OptionError as error:
+        return error.reason
+    except OSError as error:
+        return f"{url}: {error.strerror}"
+    return ""
 
 
 def _place(options: dict[str, Any]) -> dict[str, Any]:

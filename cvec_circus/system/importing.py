@@ -46,14 +46,22 @@ def load(dotted: str, pythonpath: str = "") -> object:
 
 def why(error: BaseException) -> str:
     """Say in a line why `load` has failed, and which line of the user's code was the last one."""
-    where, is_users = "", False
+    said, where, is_users = str(error), "", False
     for frame, number in traceback.walk_tb(error.__traceback__):
         name = frame.f_code.co_filename
         if name == __file__:
             is_users = True  # from here on
         elif is_users and name != importlib.__file__ and not name.startswith("<frozen "):
             where = f" ({name}:{number})"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{called(error)}{where}"
+    if isinstance(error, SyntaxError) and error.filename:  # its text has the last part of the path
+        said, where = error.msg, f" ({error.filename}:{error.lineno})"
+    return f"{type(error).__name__}: {' '.join(said.split())}{called(error)}{where}"
+
+
+def is_raised_in(error: BaseException, file: str) -> bool:
+    """Tell whether a line of a file has raised an error, and nothing that it has called."""
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1:] == [file]
 
 
 def called(error: BaseException) -> str:

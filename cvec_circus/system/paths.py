@@ -46,11 +46,12 @@ def why_no_socket(path: str) -> str:
 
 def why_not_ours(path: str) -> str:
     """Return why this user cannot write to a path, or make a file there; "" if it can."""
-    if os.path.lexists(path):
-        if os.access(path, os.W_OK):
-            return ""
-        return f"user {os.geteuid()} cannot write to {path}; change its owner or mode"
-    return why_not_within(os.path.dirname(path))
+    target = os.path.realpath(path)
+    if not os.path.lexists(target):
+        return why_not_within(os.path.dirname(target))
+    if os.access(target, os.W_OK):
+        return ""
+    return f"user {os.geteuid()} cannot write to {path}; change its owner or mode"
 
 
 def why_not_within(folder: str) -> str:

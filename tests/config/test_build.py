@@ -102,6 +102,13 @@ class TestWatchers(ConfigTestCase):
             ("envs:web", "env:web"),
             ("default", "DEFAULT"),
             ("Defualt", "DEFAULT"),
+            ("[watcher:web]", "watcher:web"),
+            ("watcher.web", "watcher:web"),
+            ("watcher = web", "watcher:web"),
+            ("watcher web", "watcher:web"),
+            ("wacher::web", "watcher:web"),
+            ("sockets:", "socket:NAME"),
+            ("envs:web[0-9]", "env:web[0-9]"),
         ):
             said = f"main.ini:1: [{header}] unknown section; did you mean [{meant}]?"
             self.assertEqual(self.problems(f"[{header}]\ncmd = x\n"), [said])
@@ -121,7 +128,7 @@ class TestPlaces(ConfigTestCase):
 
 class TestCircus(ConfigTestCase):
     def test_defaults(self) -> None:
-        for text in ("[env]\n", "[circus]\n", "[watcher:w]\ncmd = x\n"):
+        for text in ("[circus]\n[env]\n", "[circus]\n", "[watcher:w]\ncmd = x\n"):
             configuration = self.load(text)
             expected = {**ARBITER_OPTIONS.defaults(), "check_delay": 5.0}
             self.assertEqual(configuration.circus, expected)

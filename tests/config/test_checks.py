@@ -79,6 +79,12 @@ class DoubtsTest(SlipsCase):
         )
         self.silent(f"{WEB}ready.a = exec:x $(circus.wid) $(circus.pid) $(circus.cmd)\n")
 
+    def test_overlap_without_a_schedule(self) -> None:
+        self.says(
+            f"{WEB}overlap = queue\n", "3: [watcher:web] overlap: of no use without a schedule"
+        )
+        self.silent(f"{WEB}overlap = queue\nschedule = 0 3 * * *\n")
+
 
 class ProblemsTest(SlipsCase):
     def test_one_number_twice(self) -> None:

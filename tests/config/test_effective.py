@@ -190,7 +190,7 @@ class TestOrigins(EffectiveCase):
             ],
         )
         self.assertIn("check_delay = 5", lines)
-        lines = self.section(self.written("[env]\n"), "circus")
+        lines = self.section(self.written("[watcher:w]\ncmd = x\n"), "circus")
         self.assertIn("# stats_endpoint = tcp://127.0.0.1:5557", lines)
 
     def test_of_a_plugin(self) -> None:

@@ -125,6 +125,14 @@ class TestWhoGetsIt(EnvFileCase):
         with self.assertRaisesRegex(ConfigError, "env_file: /no/such: cannot be read"):
             from_mappings([{**row, "env_file": "/no/such"}])
 
+    def test_only_the_file_that_is_missing_is_named(self) -> None:
+        text = WEB + "numprocesses = $(circus.env.N_OF_WEB)\nuid = $(circus.env.WHO)\n"
+        text += "stdout_stream.filename = $(circus.env.LOG)\nschedule = $(circus.env.WHEN)\n"
+        self.write("main.ini", text)
+        found = examine("main.ini", ENVIRON, str(self.folder)).build.findings.everything()
+        [problem] = [one.line for one in found]
+        self.assertIn("[watcher:web] env_file: web.env: cannot be read", problem)
+
 
 class TestChanges(EnvFileCase):
     def test_a_file_that_changes_counts_as_one_of_the_configuration(self) -> None:

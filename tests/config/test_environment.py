@@ -67,6 +67,11 @@ class TestSections(ConfigTestCase):
             ],
         )
 
+    def test_names_of_variables_that_are_not_there(self) -> None:
+        said = "stays as it is: there is no such variable where the daemon starts"
+        found = self.load(WEB + "[env]\nA = 1\nB = $(circus.env.A) $(circus.env.foo)\n").warnings
+        self.assertEqual(found, [f"main.ini:5: [env] B: $(circus.env.A) {said}"])
+
     def test_dollar_names_stay_elsewhere(self) -> None:
         watcher = self.watcher("[watcher:w]\ncmd = x $FOO\nworking_dir = $HOME\nx.y = ${FOO}\n")
         self.assertEqual(watcher.options["cmd"], "x $FOO")

@@ -41,6 +41,44 @@ class TestWhatTheyGet(ConfigTestCase):
         two = self.load(text).watchers[1]
         self.assertEqual((two.options.hooks, two.options.ready), ({}, {}))
 
+    def test_any_option_may_be_taken_away(self) -> None:
+        keys = [line.partition(" =")[0] for line in WEB.splitlines()[3:]]
+        empty = "".join(f"{key} =\n" for key in keys)
+        text = f"[DEFAULT]\nnumprocesses = 7\nuid = nobodyx\n{WEB}uid =\n"
+        text += f"[watcher:two]\nextends = web\nuid =\n{empty}[watcher:three]\nextends = two\n"
+        text += "[watcher:four]\nextends = two\npriority =\nnumprocesses = 2\n"
+        _, two, three, four = self.load(text).watchers
+        bare = self.load("[watcher:two]\ncmd = serve --port 1\n").watchers[0]
+        self.assertEqual(two.options, bare.options)
+        self.assertEqual(three.options, bare.options)
+        self.assertEqual(four.options, {**bare.options, "numprocesses": 2})
+        [(name, [problem])] = self.load(f"{WEB}[watcher:two]\nextends = web\ncmd =\n").left_out
+        self.assertEqual(name, "two")
+        self.assertIn("[watcher:two] cmd: missing", problem)
+
+    def test_what_is_taken_away_and_printed(self) -> None:
+        keys = [line.partition(" =")[0] for line in WEB.splitlines()[3:]]
+        empty = "".join(f"{key} =\n" for key in keys)
+        self.write("main.ini", f"{WEB}[watcher:two]\nextends = web\n{empty}")
+        examination = examine("main.ini", ENVIRON, str(self.folder))
+        before = examination.configuration
+        assert before is not None
+        again = self.load("\n".join(Effective(examination.build, before).lines()))
+        self.assertEqual(again.watchers[1].options, before.watchers[1].options)
+
+    def test_what_is_taken_away_of_a_plugin(self) -> None:
+        text = "[plugin:a]\nuse = x.Y\nkey = 1\npriority = 3\n"
+        two = self.load(f"{text}[plugin:b]\nextends = a\nkey =\npriority =\n").plugins[1]
+        self.assertEqual((two.config, two.options.priority), ({}, 1))
+
+    def test_what_is_taken_away_from_a_program(self) -> None:
+        rows = [
+            {"name": "a", "cmd": "x", "priority": 3, "uid": 0, "args": "y"},
+            {"name": "b", "extends": "a", "priority": None, "uid": "", "args": " "},
+        ]
+        _, two = from_mappings(rows).watchers
+        self.assertEqual((two.options.priority, two.options.uid, two.options.args), (0, None, ""))
+
     def test_chains_in_any_order(self) -> None:
         text = (
             "[watcher:c]\nextends = b\n[watcher:b]\nextends = a\nnumprocesses = 2\n"
@@ -92,6 +130,19 @@ class TestWhatTheyGet(ConfigTestCase):
 
 
 class TestWhatIsWrong(ConfigTestCase):
+    def test_only_the_cause_is_named(self) -> None:
+        rest = "shell_args = x\nstdout_stream.max_bytes = 3\nstdin_socket = no\nuid = nobodyx\n"
+        text = (
+            f"[watcher:a]\nextends = no\n{rest}[watcher:b]\nextends = c\n{rest}"
+            f"[watcher:c]\nextends = b\n{rest}[watcher:d]\nextends = c\n{rest}"
+            "[plugin:p]\nextends = no\nmax_retry = x\n[watcher:z]\ncmd = x\n"
+        )
+        self.write("main.ini", text)
+        found = examine("main.ini", ENVIRON, str(self.folder)).build.findings.everything()
+        said = [one.text.partition(": ")[0] for one in found]
+        cause = [f"[watcher:{name}] extends" for name in "abcd"]
+        self.assertEqual(said, [*cause, "[plugin:p] extends", "[plugin:p] max_retry"])
+
     def test_no_such_section(self) -> None:
         text = "[watcher:a]\nextends = wbe\ncmd = x\n[watcher:web]\ncmd = x\n"
         self.assertEqual(

@@ -239,7 +239,7 @@ class TestCommandLine(unittest.TestCase):
 
     def test_an_empty_file(self) -> None:
         reason = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
-        for text in ("", "# a\n", "[DEFAULT]\nx = 1\n"):
+        for text in ("", "# a\n", "[DEFAULT]\nx = 1\n", "[env]\nA = 1\n[env:a]\nA = 2\n"):
             done = self.run_daemon("--check", self.write("a.ini", text))
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"a.ini: problem: {reason}\n", done.stdout)
@@ -271,7 +271,7 @@ class TestCommandLine(unittest.TestCase):
         done = self.run_daemon("--print-config", self.write("b.ini", "[circus\n"))
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(
-            done.stderr, "error: b.ini:1: this is not a section header; write [NAME]\n"
+            done.stderr, "error: b.ini:1: this is not a section header; write [circus]\n"
         )
 
     def test_one_thing_at_a_time(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import socket
 import unittest
 from unittest import mock
 
@@ -213,7 +212,20 @@ class TestFiles(MachineCase):
         ]
         self.assertEqual(found, expected)
         runs = f"4: [circus] schedule_file: there is no folder HERE/no; {MAKE}"
-        self.assertEqual(self.problems(f"{WEB}[circus]\nschedule_file = no/runs.json\n"), [runs])
+        self.says(f"{WEB}[circus]\nschedule_file = no/runs.json\n", runs)
+        self.silent(f"{WEB}[circus]\nloggerconfig = default\n")
+        (self.folder / "log.json").write_text("{]")
+        [said] = self.problems(f"{WEB}[circus]\nloggerconfig = log.json\n")
+        self.assertIn("4: [circus] loggerconfig: log.json: Expecting property name", said)
+        [said] = self.problems(f"{WEB}[circus]\nlogoutput = syslog://no.such.host.invalid\n")
+        self.assertIn("4: [circus] logoutput: syslog://no.such.host.invalid: ", said)
+        (self.folder / "real").mkdir()
+        (self.folder / "log").symlink_to("real/log")
+        self.silent(f"{WEB}[circus]\nlogoutput = log\n")
+        (self.folder / "real").rmdir()
+        [said] = self.problems(f"{WEB}[circus]\nlogoutput = log\n")
+        self.assertIn("logoutput: there is no folder HERE/real; ", said)
+        (self.folder / "log").unlink()
         self.silent(
             f"{WEB}[circus]\npidfile = pid\nlogoutput = log\nschedule_file = runs.json\n",
             f"{WEB}[circus]\nlogoutput = -\nendpoint = ipc://x\n[socket:s]\npath = s\n",
@@ -221,68 +233,12 @@ class TestFiles(MachineCase):
         )
 
 
-class TestListening(MachineCase):
-    """What a start refuses on this machine."""
-
-    def refused(self, text: str, *expected: str) -> None:
-        self.assertEqual(self.problems(f"{WEB}{text}\n"), list(expected))
-
-    def test_what_is_at_a_path(self) -> None:
-        (self.folder / "sub").mkdir()
-        (self.folder / "notes").touch()
-        listening = "cannot listen: "
-        for path, reason in (
-            ("sub", "HERE/sub is a folder; name a file in it"),
-            ("notes", "the file there is not a socket; remove it, or use another path"),
-            ("notes/x", "HERE/notes/x cannot be reached: Not a directory"),
-        ):
-            self.refused(f"[socket:s]\npath = {path}", f"4: [socket:s] path: {reason}")
-            endpoint = f"4: [circus] endpoint: ipc://{path}: {listening}{reason}"
-            self.refused(f"[circus]\nendpoint = ipc://{path}", endpoint)
-
-    def test_a_socket_that_is_there_may_be_the_daemons_own(self) -> None:
-        with socket.socket(socket.AF_UNIX) as there:
-            there.bind(str(self.folder / "s"))
-            self.silent(f"{WEB}[socket:s]\npath = s\n", f"{WEB}[circus]\nendpoint = ipc://s\n")
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-            self.silent(f"{WEB}[socket:s]\nport = {port}\n")
-
-    def test_hosts(self) -> None:
-        for host, reason in (
-            ("no.such.host.invalid", "cannot resolve no.such.host.invalid: "),
-            ("192.0.2.1", "192.0.2.1 is no address of this machine: "),
-            ("x" * 64, "cannot resolve xxx"),
-        ):
-            [said] = self.problems(f"{WEB}[socket:s]\nport = 0\nhost = {host}\n")
-            self.assertIn(f"5: [socket:s] host: {reason}", said)
-        endpoint = "tcp://no.such.host.invalid:1"
-        [said] = self.problems(
-            f"{WEB}[circus]\npubsub_endpoint = {endpoint}\nallow_remote = True\n"
-        )
-        self.assertIn(f"{endpoint}: cannot listen: no such host or interface", said)
-
-    def test_types_that_no_family_has(self) -> None:
-        for lines, key in (
-            ("type = SOCK_SEQPACKET", "type"),
-            ("type = SOCK_DGRAM\nproto = tcp", "proto"),
-            ("path = s\nproto = tcp", "proto"),
-        ):
-            [said] = self.problems(
-                f"{WEB}[socket:s]\nport = 0\n{lines}\n".replace("port = 0\npath", "path")
-            )
-            self.assertIn(f"[socket:s] {key}: this machine has no AF_", said)
-        self.silent(f"{WEB}[socket:s]\nport = 0\ntype = SOCK_DGRAM\nproto = udp\n")
-
-    def test_statistics_are_not_needed(self) -> None:
-        (said,) = self.found(f"{WEB}[circus]\nstats_endpoint = ipc://no/s\n")
-        self.assertIn("4: [circus] stats_endpoint: ipc://no/s: cannot listen", said)
-
-
 class TestModules(MachineCase):
     def test_hooks_and_streams(self) -> None:
         (self.folder / "lib").mkdir()
-        (self.folder / "lib" / "here_hooks.py").write_text("raise SystemExit\ndef hook(): pass\n")
+        (self.folder / "lib" / "here_hooks.py").write_text(
+            "raise SystemExit\ndef hook(**facts): pass\ndef bare(): pass\n"
+        )
         env = "[env]\nPYTHONPATH = lib\n"
         hook = f"{WEB}hooks.before_start = here_hooks.hook\n"
         stream = f"{WEB}stdout_stream.class = here_hooks.hook\n"
@@ -295,6 +251,13 @@ class TestModules(MachineCase):
             hook.replace(".hook\n", ".hok\n") + env,
             "3: [watcher:web] hooks.before_start: there is no hok in HERE/lib/here_hooks.py",
         )
+
+        said = "bare is called with watcher, arbiter, hook_name, which it does not take; write def"
+        [found] = self.found(hook.replace(".hook\n", ".bare\n") + env)
+        self.assertIn(
+            f"3: [watcher:web] hooks.before_start: HERE/lib/here_hooks.py:3: {said}", found
+        )
+        self.silent(f"{WEB}hooks.extended_stats = here_hooks.bare\n{env}")
 
     def test_hooks_that_are_programs(self) -> None:
         self.program("bin/here")

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from unittest import mock
 from zoneinfo import ZoneInfo
 
-from cvec_circus.options.schedule import Calendar, to_schedule
+from cvec_circus.options.schedule import NICKNAMES, Calendar, to_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 """Forward at 2026-03-29 02:00, back at 2026-10-25 03:00."""
@@ -28,13 +28,18 @@ class TestForms(unittest.TestCase):
         for given, said in (
             ("61 * * * *", f"'61 * * * *' is not a schedule (bad minute): {form}"),
             ("* * * *", f"'* * * *' is not a schedule (wrong number of fields): {form}"),
-            ("@daily", f"'@daily' is not a schedule (wrong number of fields): {form}"),
+            ("@daily", "'@daily' is not a schedule (wrong number of fields): write 0 0 * * *"),
+            ("@reboot", f"'@reboot' is not a schedule (wrong number of fields): {form}"),
             ("0 0 30 2 *", f"'0 0 30 2 *' is not a schedule (bad day-of-month): {form}"),
             (5, "5 is not text"),
         ):
             with self.subTest(given), self.assertRaises(ValueError) as caught:
                 to_schedule(given)
             self.assertEqual(str(caught.exception), said)
+
+    def test_lines_in_place_of_nicknames(self) -> None:
+        for line in NICKNAMES.values():
+            self.assertEqual(to_schedule(line), line)
 
     def test_one_that_never_comes(self) -> None:
         with self.assertRaisesRegex(ValueError, r"'0 0 \*/30 2 MON#5' never comes"):

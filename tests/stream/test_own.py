@@ -45,6 +45,19 @@ class Recorder:
         self.done.append("close")
 
 
+class Uncallable:
+    def __init__(self, **options):
+        pass
+
+
+def returns_none(**options):
+    return None
+
+
+def takes_nothing():
+    return Recorder()
+
+
 made: list = []
 
 
@@ -54,6 +67,8 @@ class OwnTest(PumpTestCase):
         self.pump = Pumps(self.context, never)
         module = types.ModuleType(MODULE)
         module.Recorder = Recorder
+        module.returns_none, module.Uncallable = returns_none, Uncallable
+        module.takes_nothing = takes_nothing
         sys.modules[MODULE] = module
         self.addCleanup(sys.modules.pop, MODULE)
         made.clear()
@@ -115,6 +130,19 @@ class OwnTest(PumpTestCase):
             self.assertTrue(eventually(lambda: self.lost() == {"own": 4}))
         text = f"cannot make {MODULE}.Nothing: ImportError: there is no Nothing in {MODULE}"
         self.assertEqual(self.said, [f"w: {text}; 4 bytes of output lost"])
+
+    def test_what_it_makes_cannot_be_called(self):
+        for name, reason in (
+            ("returns_none", "it has returned None, which cannot be called with output"),
+            ("Uncallable", "a Uncallable cannot be called with output"),
+            ("takes_nothing", "takes_nothing() got an unexpected keyword argument 'option'"),
+        ):
+            with self.subTest(name), self.assertLogs("cvec_circus", "ERROR") as logs:
+                self.own(key=name, name=name, option=1)
+                self.assertTrue(eventually(lambda got=logs: got.records))
+            [record] = logs.records
+            said = f"w: cannot make the stream {MODULE}.{name}: TypeError: {reason}"
+            self.assertEqual((record.getMessage(), record.exc_info), (said, None))
 
     def test_its_thread_ends_with_it(self):
         for _ in range(3):

@@ -131,6 +131,31 @@ class TestAnswers(HooksCase):
                 self.assertIn(error, event["error"])
                 self.assertIn("web: hook before_start failed", caught.output[0])
 
+    def test_what_cannot_be_called_is_one_line(self) -> None:
+        async def later(**_: Any) -> bool:
+            return True
+
+        given = "it is called with watcher, arbiter, hook_name; take these, or **kwargs"
+        for hook, reason in (
+            ("os.sep", "os.sep is of type str, and no function"),
+            (lambda watcher: True, f"got an unexpected keyword argument 'arbiter'; {given}"),
+            (later, "it is a coroutine function, which is never awaited"),
+        ):
+            with self.subTest(reason), self.assertLogs("cvec_circus", "ERROR") as caught:
+                watcher = self.watcher(hooks={"before_start": hook})
+                self.assertIn(reason, self.asked(watcher, "before_start"))
+            [record] = caught.records
+            self.assertIn(reason, record.getMessage())
+            self.assertIsNone(record.exc_info)
+
+        def fails_inside(**_: Any) -> Any:
+            return len(3)  # type: ignore[arg-type]
+
+        with self.assertLogs("cvec_circus", "ERROR") as caught:
+            watcher = self.watcher(hooks={"before_start": fails_inside})
+            self.assertNotIn("kwargs", self.asked(watcher, "before_start"))
+        self.assertIsNotNone(caught.records[0].exc_info)
+
     def test_a_traceback_is_logged_once(self) -> None:
         def fail(**_: Any) -> Any:
             raise OSError("no disk")

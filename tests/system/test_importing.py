@@ -78,7 +78,7 @@ class ImportingTest(unittest.TestCase):
                 f"ModuleNotFoundError: No module named 'cvec_no_such' ({here}:1)",
             ),
             ("def f():\n    raise OSError('a\\nb')\nf()\n", f"OSError: a b ({here}:2)"),
-            ("x y", f"SyntaxError: invalid syntax ({faulty}.py, line 1)"),
+            ("x y", f"SyntaxError: invalid syntax ({here}:1)"),
             ("", f"ImportError: there is no name in {faulty}"),
         ):
             with self.subTest(text):

@@ -10,6 +10,7 @@ from cvec_circus.system.modules import why_not
 from tests.support.daemon import folder
 
 HERE = "cvec_circus_test_here"
+GIVEN = ("watcher", "hook_name")
 
 
 class TestWhyNot(unittest.TestCase):
@@ -25,9 +26,9 @@ class TestWhyNot(unittest.TestCase):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
-    def why_not(self, dotted: str) -> str:
+    def why_not(self, dotted: str, given: tuple[str, ...] | None = None) -> str:
         before = set(sys.modules)
-        said = why_not(dotted, [str(self.folder)])
+        said = why_not(dotted, [str(self.folder)], given)
         self.assertEqual({name for name in set(sys.modules) - before if HERE in name}, set())
         return said.replace(str(self.folder), "FOLDER")
 
@@ -42,7 +43,7 @@ class TestWhyNot(unittest.TestCase):
             "json.dumps",
             "sys.exit",
             "unittest.mock.Mock",
-            f"{__name__}.HERE",
+            f"{__name__}.TestWhyNot",
         ):
             self.assertEqual(self.why_not(dotted), "", dotted)
 
@@ -67,6 +68,58 @@ class TestWhyNot(unittest.TestCase):
         (self.folder / "circus" / "__init__.py").touch()
         with mock.patch("cvec_circus.system.modules.importlib.util.find_spec", return_value=None):
             self.assertEqual(self.why_not(f"{HERE}.old.hook"), "")
+
+    def test_lines_that_keep_a_module_from_being_imported(self) -> None:
+        for text, line, reason in (
+            ("a = 1\ndef hook(:\n", 2, "invalid syntax"),
+            ("import os\nimport os.path, cvec_no_such.x\nhook = 1\n", 2, ""),
+            ("from cvec_no_such import y\ndef hook(**facts): pass\n", 1, ""),
+        ):
+            self.write("bad", text)
+            said = self.why_not(f"{HERE}.bad.hook")
+            reason = reason or "there is no module cvec_no_such"
+            self.assertEqual(said, f"FOLDER/{HERE}/bad.py:{line}: {reason}")
+        self.write(
+            "good", "try:\n  import cvec_no_such\nexcept ImportError: hook = 1\nhook = f()\n"
+        )
+        self.assertEqual(self.why_not(f"{HERE}.good.hook", GIVEN), "")
+
+    def test_what_cannot_be_called(self) -> None:
+        path = f"FOLDER/{HERE}/odd.py:1: x"
+        wanted = "write def x(watcher, hook_name, **kwargs)"
+        for text, given, reason in (
+            ("x = 3", GIVEN, " is a value, and no function"),
+            ("x = 3", None, " is a value, and no class"),
+            ("class x: pass", None, " has no __call__, which gets the output"),
+            ("async def x(**kw): pass", GIVEN, " is a coroutine function, which is never awaited"),
+            (
+                "def x(): pass",
+                GIVEN,
+                f" is called with watcher, hook_name, which it does not take; {wanted}",
+            ),
+            (
+                "def x(watcher, name): pass",
+                GIVEN,
+                f" is called with hook_name, which it does not take; {wanted}",
+            ),
+        ):
+            self.write("odd", f"{text}\n")
+            self.assertEqual(self.why_not(f"{HERE}.odd.x", given), f"{path}{reason}", text)
+        for text, given in (
+            ("def x(watcher, hook_name): pass", GIVEN),
+            ("def x(*, hook_name, **others): pass", GIVEN),
+            ("def x(a, b): pass", ()),
+            ("@f\ndef x(): pass", GIVEN),
+            ("x = 3\nfrom os import x", GIVEN),
+            ("x = 3\nif f: x = g", GIVEN),
+            ("x = f()", GIVEN),
+            ("class x: pass", GIVEN),
+            ("class x(Y): pass", None),
+            ("class x:\n  def __call__(self, data): pass", None),
+            ("class x:\n  __call__ = f", None),
+        ):
+            self.write("odd", f"{text}\n")
+            self.assertEqual(self.why_not(f"{HERE}.odd.x", given), "", text)
 
     def test_only_where_modules_are_looked_for(self) -> None:
         self.assertEqual(why_not(f"{HERE}.hooks.hook", []), f"there is no module {HERE}")

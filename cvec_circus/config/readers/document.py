@@ -125,7 +125,8 @@ class Document:
         if defaults is None:
             return
         for section in self.sections.values():
-            absent = [key for key in defaults.values if key not in section.values]
+            known = section.values.keys() | section.taken_away
+            absent = [key for key in defaults.values if key not in known]
             section.inherited = frozenset(absent)
             for key in absent:
                 section.values[key] = defaults.values[key]
@@ -184,8 +185,10 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
     inherit(sections, findings)
     document.share_defaults()
     document.sources.update(EnvFiles(sections, environ, cwd, findings).sources)
-    says_nothing = not any(one.kind or kind_meant(one.header) for one in sections)
-    if says_nothing and not findings.problems():
+    is_meant = any(
+        one.kind not in ("", ENV) or kind_meant(one.header) != one.kind for one in sections
+    )
+    if not is_meant and not findings.problems():
         said = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
         findings.at(Place(path, 0), said, is_problem=True)
     return document

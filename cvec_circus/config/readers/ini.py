@@ -45,11 +45,13 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
     section: str | None = None
     for number, first, indented in _logical_lines(text):
         if first.startswith("["):
-            section = _header(first)
+            section, note = _header(first)
             if section:
-                entries.append(Entry(section, None, "", number))
+                entries.append(Entry(section, None, "", number, note))
             else:
-                complaints.append((number, "this is not a section header; write [NAME]"))
+                name = first[:60].strip("[] \t") if "]" not in first else ""
+                said = f"this is not a section header; write [{name or 'NAME'}]"
+                complaints.append((number, said))
         elif section is None:
             text = f"not an INI file: line {number} is outside any [section]"
             complaints.append((number, text))
@@ -99,8 +101,8 @@ def is_remark(line: str) -> bool:
     return line[:1] in ("r", "R") and line.split(None, 1)[0].lower() == "rem"
 
 
-def _header(line: str) -> str:
-    """Return the section's name, or "" when the line is not a header.
+def _header(line: str) -> tuple[str, str]:
+    """Return the section's name, "" when the line is not a header, and what follows the bracket.
 
     A name may have brackets in it (`[env:web[0-9]]`), and so may the note after it: so the last
     bracket before a note closes the name.
@@ -109,8 +111,8 @@ def _header(line: str) -> str:
     for end in ([note.start()] if note else []) + [len(line)]:
         close = line.rfind("]", 0, end)
         if close > 0:
-            return line[1:close].strip()
-    return ""
+            return line[1:close].strip(), line[close + 1 :].strip()
+    return "", ""
 
 
 def _split(line: str) -> tuple[str, str, str, str]:

@@ -45,6 +45,7 @@ _INSTALL = "a file in TOML needs tomli before Python 3.11: pip install 'cvec_cir
 _NAMED = (WATCHER, SOCKET, PLUGIN)
 _WORDS = frozenset({"cmd", "args", "shell_args"})
 _BLANKS = frozenset({"include", "include_dir"})
+_OCTAL = frozenset({"umask", "endpoint_mode"})
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 Path = tuple[str, ...]
@@ -212,6 +213,8 @@ def _text(key: str, value: Any) -> str:
     """
     if isinstance(value, bool):
         return str(value)
+    if key in _OCTAL and isinstance(value, (int, float)):
+        raise ValueError('a number is not octal here; write it as text, such as "027"')
     if isinstance(value, (str, int, float)):
         return str(value)
     if isinstance(value, (date, time)):  # a datetime is a date

@@ -241,6 +241,10 @@ class TestWhatIsWrong(TomlCase):
                 f"[[watcher]]\ncmd = 'x'\n{rest.replace('watcher', 'socket')}",
                 "1: watcher: outside any table; write [circus] above it",
             ),
+            (
+                f"{rest}[socket.s]\npath = 'x'\numask = 0o027\n",
+                '5: [socket:s] umask: a number is not octal here; write it as text, such as "027"',
+            ),
             (f"{rest}args = [['a']]\n", f"3: [watcher:web] args: {form}"),
             (f"{rest}args = [{{ a = 1 }}]\n", f"3: [watcher:web] args: {form}"),
             (
