@@ -106,6 +106,22 @@ class AppendFile:
         """Return the present size of the file, which others may have changed."""
         return os.lseek(self._fd, 0, os.SEEK_END)
 
+    def is_ragged(self) -> bool:
+        """Return whether the last line of the file has no end, as far as can be seen."""
+        size = self.size() if self.regular else 0
+        if not size:
+            return False
+        try:
+            fd = os.open(self._filename, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            return os.pread(fd, 1, size - 1) not in (b"\n", b"")
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+
     def is_gone(self) -> bool:
         """Return whether the file has been deleted: what is written to it is lost."""
         try:

@@ -119,6 +119,23 @@ class Losses:
         self._on_loss(f"{self._who}{text}")
 
 
+class Unfinished(NamedTuple):
+    """A line of a process whose end has not come. Immutable.
+
+    Attributes:
+        held: What is not written of it.
+        is_open: What is written is the beginning of it.
+        is_broken: Its beginning is written, and lines of others behind that.
+    """
+
+    held: bytes = b""
+    is_open: bool = False
+    is_broken: bool = False
+
+
+FINISHED = Unfinished()
+
+
 class Stream:
     """Takes blocks of bytes, and counts what it cannot write. Owned by the thread that reads.
 
@@ -161,6 +178,13 @@ class Stream:
 
     def finish(self, pid: int) -> None:
         """Note that the pipe of a process has ended."""
+
+    def give_up(self, pid: int) -> Unfinished:
+        """Return what is unfinished of a process, whose pipe another stream reads from now on."""
+        return FINISHED
+
+    def go_on(self, pid: int, line: Unfinished) -> None:
+        """Go on with what the stream before had unfinished; `begin` came before."""
 
     def look(self) -> None:
         """Do what is due: called once a second while the stream is `waiting`."""

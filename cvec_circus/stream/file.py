@@ -15,8 +15,15 @@ from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.compat.members import Members
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
-from cvec_circus.stream.base import ALONE, Context, converted
-from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines, moment
+from cvec_circus.stream.base import ALONE, Context, Unfinished, converted
+from cvec_circus.stream.lines import (
+    JsonLines,
+    Lines,
+    LineStream,
+    PrefixedLines,
+    StampedLines,
+    moment,
+)
 
 CHECK_DELAY = 1.0
 """Seconds between two checks of the file, and between two attempts after a failure."""
@@ -119,6 +126,11 @@ class FileStream(LineStream):
             self._lines.moment = moment(self, data)
         super().__call__(data)
 
+    def go_on(self, pid: int, line: Unfinished) -> None:
+        super().go_on(pid, line)
+        if line.is_open:
+            self._ragged = False  # the file ends with it
+
     def open(self) -> None:
         """Open the file, unless it is open."""
         if not self._file.is_open:
@@ -150,6 +162,8 @@ class FileStream(LineStream):
         self._is_wanted = False
         self._check_at = self._clock.monotonic() + CHECK_DELAY
         self._checked_size = self._file.size() if self._file.regular else 0
+        if isinstance(self._lines, PrefixedLines) and self._lines.tail.open is None:
+            self._ragged |= self._file.is_ragged()  # a daemon was killed that wrote to it
 
     def _put(self, buffers: list[Buffer]) -> None:
         self._follow()

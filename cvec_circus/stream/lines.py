@@ -19,7 +19,7 @@ from typing import Any
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.overrides import overridden
 from cvec_circus.stream.appendfile import Buffer
-from cvec_circus.stream.base import Context, Source, Stream
+from cvec_circus.stream.base import Context, Source, Stream, Unfinished
 
 LONGEST_HELD = 64 * 1024
 
@@ -54,6 +54,16 @@ class Lines:
         part = self._held.pop(pid, None)
         self._seen.discard(pid)
         return self._unfinished(part, pid) if part else []
+
+    def give_up(self, pid: int) -> Unfinished:
+        """See `Stream`."""
+        self._seen.discard(pid)
+        return Unfinished(bytes(self._held.pop(pid, b"")))
+
+    def go_on(self, pid: int, line: Unfinished) -> None:
+        """See `Stream`."""
+        if line.held:
+            self._held[pid] = bytearray(line.held)
 
     def overdue(self) -> list[Buffer]:
         """Return parts held since the last call, although their lines have no end yet."""
@@ -118,6 +128,20 @@ class PrefixedLines(Lines):
             buffers.append(b"\n")
         self._broken.discard(pid)
         return buffers
+
+    def give_up(self, pid: int) -> Unfinished:
+        is_open, is_broken = self.tail.open == (self, pid), pid in self._broken
+        if is_open:
+            self.tail.open = None
+        self._broken.discard(pid)
+        return Unfinished(super().give_up(pid).held, is_open, is_broken)
+
+    def go_on(self, pid: int, line: Unfinished) -> None:
+        super().go_on(pid, line)
+        if line.is_open:
+            self.tail.open = self, pid
+        if line.is_broken:
+            self._broken.add(pid)
 
     def interrupt(self) -> bool:
         if self.tail.open is None:
@@ -257,6 +281,12 @@ class LineStream(Stream):
 
     def finish(self, pid: int) -> None:
         self._put_if_any(self._lines.finish(pid))
+
+    def give_up(self, pid: int) -> Unfinished:
+        return self._lines.give_up(pid)
+
+    def go_on(self, pid: int, line: Unfinished) -> None:
+        self._lines.go_on(pid, line)
 
     def look(self) -> None:
         self._put_if_any(self._lines.overdue())

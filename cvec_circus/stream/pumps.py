@@ -23,7 +23,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.base.figures import counted
 from cvec_circus.options.stream_classes import FILES, OWN
-from cvec_circus.stream.base import PASSED, UNKNOWN, Context, Nowhere, Source, lane_of
+from cvec_circus.stream.base import (
+    FINISHED,
+    PASSED,
+    UNKNOWN,
+    Context,
+    Nowhere,
+    Source,
+    Unfinished,
+    lane_of,
+)
 from cvec_circus.stream.output import Pipe, Then, Wanted
 from cvec_circus.stream.pump import Later, Pump
 from cvec_circus.stream.search import Search
@@ -93,10 +102,11 @@ class Pumps:
         pid: int,
         source: Source = UNKNOWN,
         search: Search | None = None,
+        line: Unfinished = FINISHED,
     ) -> bool:
         """Read a pipe to its end, for the stream of that key as long as that is open, and look for
-        texts in it."""
-        return self._main.do_with(Pipe(key, fd, pid, source, search), self._take)
+        texts in it. A stream before has left a `line`."""
+        return self._main.do_with(Pipe(key, fd, pid, source, search, line), self._take)
 
     def release(self, key: Hashable, pid: int) -> bool:
         """Discard the output of a process soon, if it does not end.

@@ -21,7 +21,7 @@ from cvec_circus import logger
 from cvec_circus.base.clock import LONGEST_POLL
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.stream.base import Context, Nowhere, Stream, make
-from cvec_circus.stream.output import Output, Pipe, Then, Wanted
+from cvec_circus.stream.output import LARGER_PIPES, Output, Pipe, Then, Wanted
 
 BLOCK = 64 * 1024
 LOOK_DELAY = 1.0
@@ -32,10 +32,6 @@ STRAY_DELAY = 1.0
 
 MOST_STRAYS = 256
 """How many pipes are kept open for strays."""
-LARGER_PIPES = 64
-"""How many pipes are enlarged at a time. A flood in blocks of 4 KiB is up to 1.4 times as fast
-through a larger pipe, at two thirds of our CPU time; but fs.pipe-user-pages-soft gives a user
-64 MiB in all, and only tiny pipes beyond."""
 
 LAST_BLOCKS = 16
 """How many blocks are read from a pipe whose time is over: as much as the largest pipe holds."""
@@ -138,6 +134,7 @@ class PipeReader:
         output = self._outputs.get(pipe.key)
         if output is not None:
             self._read_from_now_on(pipe, output)
+            self._attend(output)
             if pipe.part_at is not None:
                 self._part_later(pipe)
             return
@@ -204,12 +201,15 @@ class PipeReader:
         return [] if output is None else self._emptied(output)
 
     def surrender(self) -> list[Pipe]:
-        """Close every output at once, open no other, and return all pipes. Unread, but for those
-        whose time to be written is nearly over."""
+        """Close every output at once, open no other, and return all pipes, with the lines that are
+        unfinished. Unread, but for those whose time to be written is nearly over."""
         self._is_ending = True
-        for pipe in [one for output in self._all() for one in output.pipes.values()]:
-            if pipe.part_at is not None or pipe.output in self._closing:
-                self._drain(pipe)
+        for output in self._all():
+            for pipe in list(output.pipes.values()):
+                if pipe.part_at is not None or output in self._closing:
+                    self._drain(pipe)
+                else:
+                    output.give_up(pipe)
         outputs, self._outputs, self._closing = self._all(), {}, []
         return self._emptied(*outputs, self._discarded)
 

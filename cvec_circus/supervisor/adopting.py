@@ -20,6 +20,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.references import references
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.survival import STOP, Adoption
+from cvec_circus.stream.base import FINISHED
 from cvec_circus.supervisor.applying import Application, running, standing
 from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.handed import Handed
@@ -100,7 +101,8 @@ class Adopter:
             inherited = self._handed.inherited
             sought = self._desks.probes.take_over(watcher, process, inherited, found.checks)
         for channel, read_end in found.read_ends.items():
-            self._desks.outputs.add(watcher, process, channel, read_end, process.pid, sought)
+            args = (watcher, process, channel, read_end, process.pid, sought)
+            self._desks.outputs.add(*args, line=found.lines.get(channel, FINISHED))
         for number, (channel, inode) in enumerate(zip(CHANNELS, found.pipes), 1):
             try:
                 fd = self._open_pipe(process.pid, number, inode) if inode else None

@@ -15,6 +15,7 @@ from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.sockets.unix import OwnPath
+from cvec_circus.stream.base import Unfinished
 from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.helper_rows import Plugin, Statistics
 from cvec_circus.supervisor.helpers import Helper, Helpers
@@ -73,6 +74,10 @@ class Handed(Heritage):
                 0,
                 0,
                 read_ends={channel: file(fd) for channel, fd in one["pipes"].items()},
+                lines={
+                    channel: Unfinished(self.inherited.block(held), *marks)
+                    for channel, (held, *marks) in one.get("lines", {}).items()
+                },
                 checks=one["checks"],
             )
             for one in row["processes"]

@@ -113,6 +113,9 @@ def _process(
         "pid": process.pid,
         "fd": desks.endings.reaper.hand_over(process.pid, out),
         "pipes": {channel: out.file(pipe.fd) for channel, pipe in pipes.items()},
+        "lines": {
+            channel: [out.block(pipe.line.held), *pipe.line[1:]] for channel, pipe in pipes.items()
+        },
         "checks": desks.probes.hand_over(process, out),
     }
 

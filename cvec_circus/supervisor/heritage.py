@@ -17,6 +17,7 @@ from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.survival import Adoption
+from cvec_circus.stream.base import Unfinished
 from cvec_circus.supervisor import bookkeeper, ledger
 from cvec_circus.supervisor.bookkeeper import asked_of, digest
 from cvec_circus.supervisor.ledger import Entries, Head, LedgerError
@@ -48,6 +49,7 @@ class Confirmed(NamedTuple):
     pipes: tuple[int, int] = (0, 0)  # the inodes of its pipes: stdout, stderr
     # After an upgrade, what is open already:
     read_ends: Mapping[str, int] = {}  # of its pipes, by channel
+    lines: Mapping[str, Unfinished] = {}  # that were begun, likewise
     checks: Mapping[str, Any] | None = None  # see `Checking.hand_over`
 
 

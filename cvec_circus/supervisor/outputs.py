@@ -13,7 +13,7 @@ from cvec_circus.base.figures import counted
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size, is_captured
-from cvec_circus.stream.base import PASSED, Context, Source
+from cvec_circus.stream.base import FINISHED, PASSED, Context, Source, Unfinished
 from cvec_circus.stream.output import Pipe
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.search import Search, Sought
@@ -215,11 +215,12 @@ class OutputDesk:
         pid: int,
         sought: Sought | None = None,
         is_adopted: bool = False,
+        line: Unfinished = FINISHED,
     ) -> None:
         """Read the pipe of a process that was just started, or adopted; the desk closes the read
         end `fd`.
 
-        Texts that are `sought` are looked for in it.
+        Texts that are `sought` are looked for in it. Before an upgrade a `line` was begun.
         """
         known, channels = self._captured.get(process, (pid, []))
         self._captured[process] = pid, [*(channels if known == pid else ()), channel]
@@ -229,7 +230,7 @@ class OutputDesk:
         several = watcher.options.numprocesses > 1
         source = source._replace(wid=process.wid, has_others=several, is_adopted=is_adopted)
         search = None if sought is None else Search(sought)
-        self.pumps.add((watcher, channel), fd, pid, source, search)
+        self.pumps.add((watcher, channel), fd, pid, source, search, line)
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Discard soon what is left in the pipes of a process that is gone, or is not waited for
@@ -316,7 +317,7 @@ class OutputDesk:
             self.open(watcher)
         for pipe in pipes:
             if pipe.key in self._open and pipe.part_at is None:
-                self.pumps.add(pipe.key, pipe.fd, pipe.pid, pipe.source, pipe.search)
+                self.pumps.add(pipe.key, pipe.fd, pipe.pid, pipe.source, pipe.search, pipe.line)
             else:
                 self.pumps.discard(pipe)
 

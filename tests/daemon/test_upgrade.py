@@ -104,6 +104,50 @@ class TestUpgrade(UpgradeCase):
             self.assertNotIn("status_lost", reaped)
 
 
+class TestLines(UpgradeCase):
+    """A line that is begun before an upgrade goes on where it is after that."""
+
+    TEXT = """
+[watcher:slow]
+cmd = sh -c 'printf half; read it < FIFO; echo " a line"; exec sleep 100'
+stdout_stream.filename = {DIR}/plain
+[watcher:stamped]
+cmd = sh -c 'printf half; read it < FIFO; echo " a line"; exec sleep 100'
+stdout_stream.filename = {DIR}/stamped
+stdout_stream.time_format = at
+""".replace("FIFO", "{DIR}/$(circus.name).fifo")
+    NAMES = ("slow", "stamped")
+
+    def test_half_a_line(self) -> None:
+        for is_written in (False, True):
+            with self.subTest(is_written=is_written):
+                self.go_on(is_written)
+            self.doCleanups()
+
+    def go_on(self, is_written: bool) -> None:
+        """Upgrade amid a line, which is held back, unless its beginning is written already."""
+
+        def make(folder: Path) -> None:
+            for name in self.NAMES:
+                os.mkfifo(folder / f"{name}.fifo")
+
+        daemon = self.daemon(self.TEXT, prepare=make)
+        plain, stamped = daemon.folder / "plain", daemon.folder / "stamped"
+        for name in self.NAMES:
+            daemon.wire.events.wait(f"watcher.{name}.start", 1)
+        (pid,) = daemon.wire.pids("stamped")
+        if is_written:
+            self.assertTrue(eventually(lambda: stamped.read_text() == f"at [{pid}] | half"))
+            self.assertTrue(eventually(lambda: plain.read_text() == "half"))
+        self.upgrade(daemon, self.other(daemon, "9.1"))
+        for name in self.NAMES:
+            fd = os.open(daemon.folder / f"{name}.fifo", os.O_RDWR)
+            self.addCleanup(os.close, fd)
+            os.write(fd, b"\n")
+        self.assertTrue(eventually(lambda: stamped.read_text() == f"at [{pid}] | half a line\n"))
+        self.assertTrue(eventually(lambda: plain.read_text() == "half a line\n"))
+
+
 class TestClients(UpgradeCase):
     """Nobody has to connect again, and nobody waits for ever."""
 

@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus import exc
+from cvec_circus.stream.base import UNKNOWN
 from cvec_circus.stream.file import FileStream, WatchedFileStream, cut, shift
 from tests.stream.support import FileStreamTestCase
 
@@ -45,6 +46,27 @@ class WritingTest(FileStreamTestCase):
         stream = self.stream(time_format="%Y [%%]")
         stream.write(b"one\ntwo\n", 12)
         self.assertEqual(self.text(), b"2023 [%] [12] | one\n2023 [%] [12] | two\n")
+
+    def test_a_line_that_a_killed_daemon_has_begun_is_ended(self):
+        for options, text in (({"time_format": ""}, b"half\n [12] | one\n"), ({}, b"halfone\n")):
+            with open(self.filename, "wb") as file:
+                file.write(b"half")
+            self.stream(**options).write(b"one\n", 12)
+            self.assertEqual(self.text(), text)
+
+    def test_a_line_that_another_stream_has_begun_goes_on(self):
+        before = self.stream(time_format="")
+        before.write(b"ha", 12)
+        before.look()
+        before.look()
+        before.write(b"lf", 12)
+        line = before.give_up(12)
+        before.close()
+        stream = self.stream(time_format="")
+        stream.begin(12, UNKNOWN)
+        stream.go_on(12, line)
+        stream.write(b" a line\n", 12)
+        self.assertEqual(self.text(), b" [12] | half a line\n")
 
     def test_an_empty_format_stamps_the_pid_alone_as_in_circus(self):
         self.stream(time_format="").write(b"one\n", 12)

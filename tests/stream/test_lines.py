@@ -159,6 +159,20 @@ class StampedLinesTest(unittest.TestCase):
         self.assertEqual(self.written.finish(3), b"")
         self.assertEqual(self.written.feed(b"z\n", 3), b"\n1700000000 [3] | z\n")
 
+    def test_others_go_on_with_what_is_given_up(self):
+        self.written.feed(b"x" * (LONGEST_HELD + 1), 1)  # broken off by the next one
+        self.written.feed(b"y" * (LONGEST_HELD + 1), 2)
+        self.written.feed(b"held", 2)
+        self.written.feed(b"held, too", 3)
+        other = StampedLines("%s", self.clock)
+        for pid in (1, 2, 3, 4):
+            other.go_on(pid, self.written.lines.give_up(pid))
+        self.assertEqual(self.written.rest(), b"")
+        self.written.lines = other
+        self.assertEqual(self.written.feed(b"!\n", 2), b"held!\n")
+        self.assertEqual(self.written.feed(b"!\n", 1), b"1700000000 [1] |+ !\n")
+        self.assertEqual(self.written.feed(b"!\n", 3), b"1700000000 [3] | held, too!\n")
+
     def test_after_a_failed_write_a_line_that_was_open_begins_anew(self):
         self.assertFalse(self.written.lines.interrupt())
         self.written.feed(b"x" * (LONGEST_HELD + 1), 1)

@@ -15,7 +15,7 @@ class SurrenderTest(PumpsTestCase):
         for name in ("x/log", "y/log"):
             self.open(name, name)
             writers[name] = self.pipe(name)
-            writers[name].write(b"before\n")
+            writers[name].write(b"before\nhalf")
             self.assert_shows(b"before\n", name)
         reached, taken = threading.Event(), []
         self.pump.reach(reached.set)
@@ -25,15 +25,15 @@ class SurrenderTest(PumpsTestCase):
         self.assertEqual(sorted(pipe.key for pipe in taken), ["x/log", "y/log"])
         self.assertEqual(threads(), [])
         for writer in writers.values():
-            writer.write(b"after\n")
+            writer.write(b" after\n")
         self.pump = Pumps(self.context, never)
         for name in ("x/log", "y/log"):
             self.open(name, name)
         for pipe in taken:
-            self.assertEqual(filled(pipe.fd), len(b"after\n"))
-            self.pump.add(pipe.key, pipe.fd, pipe.pid, pipe.source)
+            self.assertEqual(filled(pipe.fd), len(b" after\n"))
+            self.pump.add(pipe.key, pipe.fd, pipe.pid, pipe.source, None, pipe.line)
         for name in ("x/log", "y/log"):
-            self.assert_shows(b"before\nafter\n", name)
+            self.assert_shows(b"before\nhalf after\n", name)
 
     def test_what_is_closing_is_read_before(self):
         self.open("x", "x/log")
