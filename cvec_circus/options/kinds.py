@@ -20,6 +20,7 @@ from typing import Any, Callable, Optional
 from cvec_circus.options.renamed import OUR_STREAMS, ours
 from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.words import check_length
+from cvec_circus.system.accounts import HIGHEST_ACCOUNT
 from cvec_circus.system.signals import to_signum
 
 Bound = Optional[float]
@@ -44,7 +45,6 @@ PROTOCOLS = {
 """The protocols with a name. Not from /etc/protocols, which containers lack."""
 
 _HIGHEST_PROTOCOL = 0xFFFF
-_HIGHEST_ACCOUNT = 2**32 - 2  # the next one means "no change" (setuid(2))
 
 LONGEST_PATH = 107  # bytes of the path of a unix socket: see unix(7), less the terminating zero
 LONGEST_ACCOUNT = 256  # characters; Linux allows 32, a company's directory may have more
@@ -253,7 +253,7 @@ def to_account(value: Any) -> int | str:
         if len(name.split()) != 1 or not name.isprintable() or len(name) > LONGEST_ACCOUNT:
             raise ValueError(f"{shown(value)} is not the name of a user or group")
         return name
-    return to_integer(value, 0, _HIGHEST_ACCOUNT)
+    return to_integer(value, 0, HIGHEST_ACCOUNT)
 
 
 def to_protocol(value: Any) -> int:

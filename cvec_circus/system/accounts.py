@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional, Union
 
 Account = Optional[Union[int, str]]
 
-_HIGHEST = 2**32 - 2
+HIGHEST_ACCOUNT = 2**32 - 2
 """The greatest number of a user or group; the next one means "no change" (setuid(2))."""
 
 
@@ -90,7 +90,7 @@ def _of_user(user: int | str, group: Account) -> Identity:
 
 def _of_number(user: int | str, group: Account) -> Identity:
     """Take a user that the system does not know, which only a number can be."""
-    if not isinstance(user, int) or user > _HIGHEST:
+    if not isinstance(user, int) or user > HIGHEST_ACCOUNT:
         raise ValueError(f"there is no user {user}")
     if group is None:
         raise ValueError(f"user {user} is not in passwd, which would name its group; set gid too")
@@ -102,7 +102,7 @@ def _group(group: int | str) -> tuple[int, str]:
     try:
         entry = grp.getgrgid(group) if isinstance(group, int) else grp.getgrnam(group)
     except (KeyError, OverflowError):
-        if isinstance(group, int) and group <= _HIGHEST:
+        if isinstance(group, int) and group <= HIGHEST_ACCOUNT:
             return group, str(group)
         raise ValueError(f"there is no group {group}") from None
     return entry.gr_gid, entry.gr_name

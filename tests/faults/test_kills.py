@@ -10,75 +10,25 @@ import os
 import random
 import re
 import select
-import socket
-import threading
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from cvec_circus.base.clock import SYSTEM
-from cvec_circus.base.thread import Thread
+from tests.faults.load import WEBS, Load, free_port, watchers
 from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import MARK, DaemonCase, child
 from tests.support.eventually import eventually
 
 KILLS = int(os.environ.get("CVEC_CIRCUS_KILLS", "1000" if NIGHTLY else "2"))
 
-WATCHERS = f"""
-[watcher:count]
-cmd = {child("count")}
-numprocesses = 3
+OF_COUNT = """
 max_age = 600
-stdout_stream.filename = {{DIR}}/out.log
 stdout_stream.max_bytes = 20k
 stdout_stream.backup_count = 9999
-
-[watcher:die]
-cmd = {child("die", "{DIR}/truth")}
-numprocesses = 4
-min_uptime = 0
-backoff = False
-
-[watcher:web]
-cmd = {child("serve", "$(circus.sockets.web)")}
-use_sockets = True
-numprocesses = 2
-min_uptime = 0.2
-
-[socket:web]
-host = 127.0.0.1
-port = {{PORT}}
 """
 
-SIZES = {"count": 3, "die": 4, "web": 2}
-
-
-class Load:
-    """Connects to the server, and counts what goes wrong, on a thread. Owned by the test."""
-
-    def __init__(self, port: int) -> None:
-        self.answers = 0
-        self.troubles: list[str] = []
-        self._port, self._ends = port, threading.Event()
-        self._thread = Thread(self._run, "load")
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ends.wait(0.002):
-            try:
-                with socket.create_connection(("127.0.0.1", self._port), 20) as asking:
-                    asking.sendall(b"GET /\r\n")
-                    self.answers += bool(asking.recv(4096))
-            except ConnectionResetError:
-                pass  # its server was stopped by a reload in the middle of it
-            except OSError as error:
-                self.troubles.append(f"{SYSTEM.monotonic():.3f} {error!r}")
-
-    def end(self) -> None:
-        """End it."""
-        self._ends.set()
-        self._thread.join(30)
+SIZES = {"count": 3, "die": 4, "web": WEBS}
 
 
 def leaders(runs: Collection[str]) -> Counter[tuple[str, str]]:
@@ -103,11 +53,10 @@ class TestKills(DaemonCase):
 
     def test_d2_kills_at_random(self) -> None:
         self.random = random.Random(SEED)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         in_memory = SEED % 2 and Path("/dev/shm").is_dir()
         place = f"/dev/shm/circus-{os.getpid()}" if in_memory else "{DIR}/state"
-        text = WATCHERS.replace("{PORT}", str(port))
+        text = watchers(port, SIZES["count"], SIZES["die"], OF_COUNT)
         self.daemon_ = daemon = self.daemon(text, circus=f"state_dir = {place}\n")
         self.codes: dict[int, list[Any]] = {}
         self.settle()
@@ -175,7 +124,7 @@ class TestKills(DaemonCase):
             there = {name: len(wire.pids(name)) for name in ("count", "web")}
             found = Counter(watcher for watcher, _ in leaders(self.daemon_.runs).elements())
             steady = {name: found[name] for name in there}
-            return there == steady == {"count": 3, "web": 2}
+            return there == steady == {name: SIZES[name] for name in there}
 
         if not eventually(is_settled, 20):
             pids = {name: wire.pids(name) for name in SIZES}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import unittest
 from collections.abc import Callable
 
@@ -16,9 +15,9 @@ import psutil
 
 from cvec_circus.base.clock import SYSTEM
 from tests.faults.container import zombies_of
+from tests.faults.load import Load, free_port, watchers
 from tests.faults.repeating import NIGHTLY, SEED, repetitions
-from tests.faults.test_kills import Load
-from tests.support.daemon import Daemon, DaemonCase, child
+from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
 
 SECONDS = float(os.environ.get("CVEC_CIRCUS_SOAK", "1200" if NIGHTLY else "6"))
@@ -26,35 +25,16 @@ SECONDS = float(os.environ.get("CVEC_CIRCUS_SOAK", "1200" if NIGHTLY else "6"))
 MOST_GROWTH = 2 << 20
 """Bytes of memory, from a quarter of the time to the end."""
 
+MOST_TO_SERVE = 10.0
+"""Seconds from a kill until another daemon answers: ten times what it may on a quiet machine."""
+
 FILES = 4
 """Open files that come and go with a client or a thread."""
 
-WATCHERS = f"""
-[watcher:count]
-cmd = {child("count")}
-numprocesses = 2
+OF_COUNT = """
 max_age = 60
-stdout_stream.filename = {{DIR}}/out.log
 stdout_stream.max_bytes = 20k
 stdout_stream.backup_count = 2
-graceful_timeout = 1
-
-[watcher:die]
-cmd = {child("die", "{DIR}/truth")}
-numprocesses = 2
-min_uptime = 0
-backoff = False
-
-[watcher:web]
-cmd = {child("serve", "$(circus.sockets.web)")}
-use_sockets = True
-numprocesses = 2
-min_uptime = 0.2
-graceful_timeout = 1
-
-[socket:web]
-host = 127.0.0.1
-port = {{PORT}}
 """
 
 CIRCUS = "loglevel = warning\nlogoutput = {DIR}/log\nevent_history = 500"
@@ -98,9 +78,8 @@ class Size:
 
 class TestSoak(DaemonCase):
     def test_m1_a_long_life(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        daemon = self.daemon(WATCHERS.replace("{PORT}", str(port)), circus=CIRCUS, up=False)
+        port = free_port()
+        daemon = self.daemon(watchers(port, 2, 2, OF_COUNT), circus=CIRCUS, up=False)
         daemon.connect()
         daemon.order("start")
         self.random = random.Random(SEED)
@@ -154,6 +133,21 @@ class TestSoak(DaemonCase):
         self.assertLessEqual(now.threads, before.threads + 1)
         if NIGHTLY:  # a short life is still growing into its caches
             self.assertLess(now.memory - before.memory, MOST_GROWTH)
+
+
+class TestAgain(DaemonCase):
+    def test_m7_a_hundred_processes_after_a_kill(self) -> None:
+        daemon = self.daemon("[watcher:idle]\ncmd = sleep 100000\nnumprocesses = 100\n")
+        self.assertTrue(eventually(lambda: len(daemon.wire.pids("idle")) == 100, 60))
+        pids = daemon.wire.pids("idle")
+        daemon.wire.events.close()
+        daemon.wire.client.close()
+        daemon.kill()
+        began = SYSTEM.monotonic()
+        daemon.again()
+        took = SYSTEM.monotonic() - began
+        self.assertEqual(daemon.wire.pids("idle"), pids)
+        self.assertLess(took, MOST_TO_SERVE)
 
 
 if __name__ == "__main__":

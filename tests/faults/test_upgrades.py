@@ -23,9 +23,9 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.thread import Thread
 from cvec_circus.client import Client
 from tests.daemon.test_survival import starts
-from tests.faults.test_kills import Load
+from tests.faults.load import WEBS, Load, watchers
 from tests.support import installations
-from tests.support.daemon import Daemon, DaemonCase, child
+from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
 from tests.support.upgrades import Asking, Follower
 
@@ -38,30 +38,23 @@ BROKEN_EVERY = 5
 
 PROCESSES = 200
 
-WATCHERS = f"""
-[watcher:count]
-cmd = {child("count")}
-numprocesses = 4
-stdout_stream.filename = {{DIR}}/out.log
-[watcher:die]
-cmd = {child("die", "{DIR}/truth")}
-numprocesses = 6
-min_uptime = 0
-backoff = False
-[watcher:web]
-cmd = {child("serve", "$(circus.sockets.web)")}
-use_sockets = True
-numprocesses = 2
+COUNTS, DIES = 4, 6
+IDLE = PROCESSES - COUNTS - DIES - WEBS
+
+TEXT = (
+    watchers(0, COUNTS, DIES)
+    + f"""
 [watcher:idle]
 cmd = sleep 100000
-numprocesses = {PROCESSES - 12}
+numprocesses = {IDLE}
 [watcher:never]
 cmd = sleep 100000
 autostart = False
-[socket:web]
-host = 127.0.0.1
-port = 0
-""" + "".join(f"[plugin:log{n}]\nuse = logger\nfilename = {{DIR}}/events{n}\n" for n in range(3))
+"""
+)
+PLUGINS = "".join(
+    f"[plugin:log{n}]\nuse = logger\nfilename = {{DIR}}/events{n}\n" for n in range(3)
+)
 
 STEADY = ("count", "web", "idle", "plugin:log0", "plugin:log1", "plugin:log2")
 
@@ -121,14 +114,14 @@ class TestUpgrades(DaemonCase):
     def setUp(self) -> None:
         super().setUp()
         env = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": ""}
-        self.served = self.daemon(WATCHERS, circus="event_history = 100000", env=env)
+        self.served = self.daemon(TEXT + PLUGINS, circus="event_history = 100000", env=env)
         self.folder = self.served.folder
         self.assertTrue(eventually(self.is_up, 120))
         self.pids = {name: self.served.wire.pids(name) for name in STEADY}
 
     def is_up(self) -> bool:
         """Whether every process is there."""
-        return len(self.served.wire.pids("idle")) == PROCESSES - 12 and all(
+        return len(self.served.wire.pids("idle")) == IDLE and all(
             self.served.wire.pids(name) for name in STEADY
         )
 
@@ -218,7 +211,7 @@ class TestUpgrades(DaemonCase):
         wrong = {pid: (codes, found) for pid, (codes, found) in wrong.items() if codes != found}
         stopped = [pid for pid, (_, found) in wrong.items() if found and found[-1] == -15]
         print(f"\n{sum(map(len, told.values()))} exits told", end="")
-        self.assertLessEqual(len(stopped), 6)
+        self.assertLessEqual(len(stopped), DIES)
         self.assertEqual({pid: wrong[pid] for pid in wrong if pid not in stopped}, {})
 
     def judge_plugins(self) -> None:
