@@ -7,11 +7,17 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.daemon import signals
 from cvec_circus.daemon.arguments import complain, parse, parser
 from cvec_circus.system import completion, handover, utf8
+
+if TYPE_CHECKING:
+    from cvec_circus.config.configuration import Configuration
+    from cvec_circus.daemon.daemon import Daemon
+    from cvec_circus.system.handover import Inherited
 
 SERVICE_VARIABLES = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 """What a service manager sets for this process and no other."""
@@ -77,16 +83,36 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
             return check.print_config(*chosen)
         elsewhere, allow_remote = arguments.elsewhere, arguments.allow_remote
         return check.check(arguments.check, os.environ, cwd, elsewhere, allow_remote)
+    inherited = handover.receive(os.environ)
+    if inherited is not None:
+        inherited.hold()
+        arguments.daemon = False  # it is in the background already
+    try:
+        daemon, configuration = _prepare(arguments, words, cwd, inherited)
+    except Exception as error:
+        if inherited is not None:
+            from cvec_circus.daemon.succession import go_back
+
+            go_back(inherited, error)
+        raise
+    inherited = None  # it may be large
+    try:
+        return daemon.run()
+    except (exc.CircusError, OSError) as error:
+        said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
+        raise exc.CircusError(configuration.variables.conceal(said)) from error
+
+
+def _prepare(
+    arguments: argparse.Namespace, words: Sequence[str], cwd: str, inherited: Inherited | None
+) -> tuple[Daemon, Configuration]:
+    """Read the configuration, and make the daemon; nothing that was handed over is used yet."""
     # These imports are half of the time that a start takes.
     from cvec_circus.config.configuration import Origin
     from cvec_circus.config.readers.document import load
     from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
 
-    inherited = handover.receive(os.environ)
-    if inherited is not None:
-        inherited.hold()
-        arguments.daemon = False  # it is in the background already
     gc.freeze()
     gc.enable()  # the script has disabled it
     notifier = None
@@ -101,13 +127,7 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     if arguments.daemon:
         container.refuse_background()
         detach()
-    try:
-        daemon = Daemon(arguments, configuration, notifier, origin, words, inherited)
-        inherited = None  # it may be large
-        return daemon.run()
-    except (exc.CircusError, OSError) as error:
-        said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
-        raise exc.CircusError(configuration.variables.conceal(said)) from error
+    return Daemon(arguments, configuration, notifier, origin, words, inherited), configuration
 
 
 def demo_path() -> str:

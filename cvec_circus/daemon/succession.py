@@ -7,13 +7,13 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus import exc
+from cvec_circus import __version__, exc
 from cvec_circus.supervisor.helpers import PACKAGE_PARENT
 from cvec_circus.system import files
-from cvec_circus.system.handover import VARIABLE, Handover
+from cvec_circus.system.handover import VARIABLE, Handover, Inherited
 from cvec_circus.system.launch import LaunchSpec
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class MainSuccession:
 
     def document(self, out: Handover) -> dict[str, Any]:
         """See `Succession`."""
-        return {"folder": None if self._estate is None else self._estate.folder.hand_over(out)}
+        return {
+            "folder": None if self._estate is None else self._estate.folder.hand_over(out),
+            "before": {"argv": self._argv(sys.executable), "environ": self._environ()},
+        }
 
     def trial(self, python: str, fd: int) -> LaunchSpec:
         """See `Succession`."""
@@ -80,6 +83,13 @@ class MainSuccession:
             pass_fds=(fd,),
             nofile=files.given_limit(),
         )
+
+    def _environ(self) -> dict[str, str]:
+        return {**os.environ, **(self._unit.environment() if self._unit is not None else {})}
+
+    def _argv(self, python: str) -> list[str]:
+        front = [str(self._script)] if self._runs_again(python) else ["-m", MODULE]
+        return [python, *front, *self._words]
 
     def _runs_again(self, python: str) -> bool:
         return self._script is not None and python == sys.executable
@@ -96,20 +106,39 @@ class MainSuccession:
             raise exc.CircusError("the log cannot be written")
         if self._unit is not None:
             self._unit.reloading()
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        own = self._unit.environment() if self._unit is not None else {}
         try:
             with self._signals.put_off():
-                for one in (fd, *files_over):
-                    os.set_inheritable(one, True)
-                given = files.given_limit()
-                resource.setrlimit(resource.RLIMIT_NOFILE, (given or soft, hard))
-                front = [str(self._script)] if self._runs_again(python) else ["-m", MODULE]
-                env = {**os.environ, **own, VARIABLE: str(fd)}
-                os.execve(python, [python, *front, *self._words], env)
+                _execute(self._argv(python), self._environ(), fd, files_over)
         finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for one in (fd, *files_over):
-                os.set_inheritable(one, False)
             if self._unit is not None:
                 self._unit.reloaded()
+
+
+def go_back(inherited: Inherited, error: Exception) -> None:
+    """Execute the program of before an upgrade again, because this one cannot go on; return if
+    that was done before. Nothing that was handed over may have been used, nor any signal unblocked.
+
+    Raises:
+        OSError: It cannot be executed.
+    """
+    before = inherited.document.get("before")
+    if before is None:
+        return
+    reason = str(error) if isinstance(error, exc.CircusError) else repr(error)
+    failed = f"{sys.executable} with cvec_circus {__version__} could not go on: {reason}"
+    fd = inherited.again(before=None, failed=failed)
+    _execute(before["argv"], before["environ"], fd, inherited.document["files"])
+
+
+def _execute(argv: list[str], env: Mapping[str, str], fd: int, files_over: Sequence[int]) -> None:
+    """Execute a program with a document and its files; all is as before if it raises."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for one in (fd, *files_over):
+            os.set_inheritable(one, True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files.given_limit() or soft, hard))
+        os.execve(argv[0], argv, {**env, VARIABLE: str(fd)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for one in (fd, *files_over):
+            os.set_inheritable(one, False)

@@ -1,19 +1,21 @@
 """The beginning of a daemon that goes on after an upgrade. On the supervisor thread.
 
 Everything that the program before has handed over is taken up; then the file is read as a
-``reloadconfig`` would, and subscribers, the log and the client that asked hear of it.
+``reloadconfig`` would, and subscribers, the log and the client that asked hear of it. The program
+of before an upgrade begins in the same way when the next one could not go on.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.supervisor.adopting import Adopter
 from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.handed import Handed
+from cvec_circus.supervisor.handing import Document
 from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
@@ -43,23 +45,29 @@ def carry_on(desks: Desks, handed: Handed, wanted: Configuration, cause: Cause) 
     adopter.take_over()
     adopter.take_over_helpers(handed)
     inherited.close()
+    if failed := document.get("failed"):
+        text = f"{failed}; the daemon goes on as it was"
+        logger.error("no upgrade: %s", text)
+        if owed is not None:
+            owed.fail(text)
+    else:
+        _tell_of_upgrade(desks, document, owed)
+    adopter.order(wanted, True, cause)
+
+
+def _tell_of_upgrade(desks: Desks, document: Document, owed: Reply | None) -> None:
+    """Tell subscribers, the log, and the one who has asked, that the upgrade is done."""
+    asked = document["asked"]
+    cause = Cause(*asked["cause"])
     told = {
         "version": __version__,
         "python": sys.version.split()[0],
         "previous_version": document["from"]["version"],
         "previous_python": document["from"]["python"],
     }
-    _tell(desks, Cause(*asked["cause"]), told, asked["at"], owed)
-    adopter.order(wanted, True, cause)
-
-
-def _tell(
-    desks: Desks, cause: Cause, told: dict[str, Any], since: float, owed: Reply | None
-) -> None:
-    """Tell subscribers, the log, and the one who has asked, that the upgrade is done."""
     more = {name: text for name, text in (("actor", cause.actor), ("why", cause.why)) if text}
     desks.events.publish(DAEMON, "upgraded", cause.text, **told, **more)
-    pause = desks.turn.now() - since
+    pause = desks.turn.now() - asked["at"]
     logger.info(
         "upgraded%s in %.0f ms: cvec_circus %s on Python %s, before that %s on Python %s",
         *(cause.sentence, pause * 1000, *told.values()),

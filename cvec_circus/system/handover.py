@@ -116,6 +116,18 @@ class Inherited:
         offset, size = place
         return self._blocks[offset : offset + size]
 
+    def again(self, **changes: Any) -> int:
+        """Write it anew, with changes of the document; return the file, which the caller closes.
+
+        For a program that takes over instead, so nothing of it may have been used.
+
+        Raises:
+            OSError: See `Handover.write`.
+        """
+        out = Handover()
+        out.block(self._blocks)
+        return out.write({**self.document, **changes})
+
     def close(self) -> None:
         """Close the files that were not taken over, and drop the blocks."""
         for fd in self._left:

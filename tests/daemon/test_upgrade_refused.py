@@ -70,6 +70,17 @@ class TestRefusals(UpgradeCase):
         path = installations.python(self.folder("poor"), paths, 'set -- -S "$@"')
         self.refused(path, "this Python has no zmq")
 
+    def test_one_that_breaks_after_its_trial(self) -> None:
+        """The program of before is executed again, with all that was handed over."""
+        path = installations.ROOT / "cvec_circus" / "supervisor" / "handed.py"
+        broken = "import sys\nif 'trial' not in sys.argv[0]:\n    raise RuntimeError('boom')\n"
+        module = f"{path.read_text(encoding='utf-8')}\n{broken}"
+        python = self.other(self.served, "9.1", **{"supervisor.handed": module})
+        for _ in range(2):
+            self.refused(python, "with cvec_circus 9.1 could not go on: RuntimeError('boom')")
+        told = self.upgrade(self.served, self.other(self.served, "9.2"))
+        self.assertEqual((told["version"], told["previous_version"]), ("9.2", "0.1.0"))
+
     def test_versions_that_break(self) -> None:
         cases = {
             "raises": ("boom", {"daemon.daemon": "raise ImportError('boom')"}),
