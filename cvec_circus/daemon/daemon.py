@@ -28,7 +28,6 @@ from cvec_circus.system import files, prctl, proctable
 from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
-    from cvec_circus.base.loop import Loop
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.systemd import Unit
     from cvec_circus.embedding.registry import RunningArbiter
@@ -82,7 +81,9 @@ class Daemon:
         self._words = words
         self._handed: Handed | None = None
         if inherited is not None:
-            from cvec_circus.supervisor.handed import Handed  # few starts are upgrades
+            # Few starts are upgrades. What is loaded later cannot lead back to the program before.
+            from cvec_circus.supervisor.carrying_on import carry_on  # noqa: F401
+            from cvec_circus.supervisor.handed import Handed
 
             self._handed = Handed(inherited)
         circus = configuration.circus
@@ -232,19 +233,10 @@ class Daemon:
         return self._arbiters[0].facades(supervisor, watcher, caller)
 
     def _serve(self, supervisor: Supervisor) -> int:
-        """Log that the daemon is up, and supervise until it is stopped."""
-        address = supervisor.control.address
-        events = supervisor.events.address
-        logger.info(
-            "cvec_circus %s is up: commands at %s, events at %s", __version__, address, events
-        )
-        if self._arguments.demo:
-            from cvec_circus import demo
-
-            print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
+        """Supervise until the daemon is stopped."""
         if self._unit is not None:
             supervisor.shutdown.announce = self._unit.stopping
-        supervisor.loop.post(self._begun, supervisor.loop)
+        supervisor.loop.post(self._begun, supervisor)
         supervisor.loop.post(supervisor.loop.post, self._prepare_upgrade, supervisor)
         code = supervisor.run()
         logger.info("stopped")
@@ -267,16 +259,25 @@ class Daemon:
         supervisor.reload(cause)
         self._unit.reloaded()
 
-    def _begun(self, loop: Loop) -> None:
-        """Announce that the daemon is up: to the service manager, and to the launching shell.
+    def _begun(self, supervisor: Supervisor) -> None:
+        """Announce that the daemon is up: in the log, to the service manager, and to the launching
+        shell.
 
-        Called in the first turn of the loop: the endpoints and sockets are open, and every watcher
-        has its order to start, but no process yet that could inherit a terminal. The processes are
-        not waited for: one of them may be broken, or start late by a warmup_delay, and to retry it
-        is what the daemon is up for.
+        Called in the first turn of the loop: the endpoints and sockets are open, what an earlier
+        daemon has left is taken over, and every watcher has its order to start, but no process yet
+        that could inherit a terminal. The processes are not waited for: one of them may be broken,
+        or start late by a warmup_delay, and to retry it is what the daemon is up for.
         """
+        address, events = supervisor.control.address, supervisor.events.address
+        logger.info(
+            "cvec_circus %s is up: commands at %s, events at %s", __version__, address, events
+        )
+        if self._arguments.demo:
+            from cvec_circus import demo
+
+            print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
         if self._unit is not None:
-            self._unit.ready(loop)
+            self._unit.ready(supervisor.loop)
         if self._arguments.daemon:
             from cvec_circus.system import daemonize
 

@@ -280,8 +280,7 @@ def read(folder: StateDir) -> Heritage | None:
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno in SHORTAGES:
-            text = f"cannot take over what an earlier daemon has left: {reason}"
-            raise exc.CircusError(text) from error
+            raise not_taken_over(error) from error
     path = folder.file(ledger.FILE)
     try:
         aside = f"it is now {folder.put_aside(ledger.FILE)}"
@@ -289,6 +288,12 @@ def read(folder: StateDir) -> Heritage | None:
         aside = f"it cannot be put aside: {error.strerror}"
     logger.error("%s: %s; no process is adopted, and %s", path, reason, aside)
     return None
+
+
+def not_taken_over(error: OSError) -> exc.CircusError:
+    """Return what ends a start that a later one may succeed after."""
+    reason = error.strerror or str(error)
+    return exc.CircusError(f"cannot take over what an earlier daemon has left: {reason}")
 
 
 def place_of_birth() -> tuple[str, int]:

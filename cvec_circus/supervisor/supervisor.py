@@ -23,7 +23,7 @@ from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Desks, Loaded, Surroundings
-from cvec_circus.supervisor.heritage import Estate, Heritage
+from cvec_circus.supervisor.heritage import Estate, Heritage, not_taken_over
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.target import Target
@@ -172,7 +172,10 @@ class Supervisor:
         from cvec_circus.supervisor.adopting import Adopter  # few starts need it
 
         adopter = Adopter(self.desks, heritage)
-        adopter.take_over()
+        try:
+            adopter.take_over()
+        except OSError as error:
+            raise not_taken_over(error) from error
         for watcher in self.desks.helped:
             self.roster.give(Add(watcher, FROM_FILE))
         adopter.order(self.configuration, estate.adopt, FROM_FILE)
