@@ -23,7 +23,7 @@ OLDEST = 9
 THIRD = (
     *("base", "client", "compatibility", "config", "control", "core", "ctl", "embedding", "logs"),
     *("options", "probes", "runtime", "sockets", "stats", "stream", "system", "testing", "wire"),
-    *("daemon.test_start", "daemon.test_signals", "supervisor.test_p", "supervisor.test_hook"),
+    *("daemon.test_start", "daemon.test_signals", "supervisor.probing", "supervisor.test_hook"),
 )
 """What is run on the oldest and on the newest Python: what depends on the version most."""
 

@@ -4,5 +4,5 @@ Read in this order: `life` and `process` (the two tables), `goal`, `conditions`,
 `places` and `watcher` (what there is); `ports` (what is outside); `hooks`, `ending`, `rollout`,
 `proof`, `spawning` and `converge` (the steps, each built on those before); `facts`, `watchers` and
 `roster` (what triggers them); `state` (in JSON). Above it are `supervisor.campaign`, which
-sequences an order to all, and `supervisor.reason`, which explains a watcher's state.
+sequences an order to all, and `supervisor.answers.reason`, which explains a watcher's state.
 """

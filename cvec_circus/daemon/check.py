@@ -21,8 +21,8 @@ from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM
 from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
 from cvec_circus.options.expand import names_in
 from cvec_circus.probes.address import parse
-from cvec_circus.supervisor.inspecting import inspect
-from cvec_circus.supervisor.locating import locate
+from cvec_circus.supervisor.reload.inspecting import inspect
+from cvec_circus.supervisor.reload.locating import locate
 from cvec_circus.wire.topics import fold
 
 _ENDPOINTS = frozenset({*ENDPOINTS, "allow_remote"})

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.systemd import Unit
     from cvec_circus.embedding.registry import RunningArbiter
-    from cvec_circus.supervisor.handed import Handed
-    from cvec_circus.supervisor.heritage import Estate
     from cvec_circus.supervisor.hook_calls import Caller
+    from cvec_circus.supervisor.survival.handed import Handed
+    from cvec_circus.supervisor.survival.heritage import Estate
     from cvec_circus.system.handover import Inherited
     from cvec_circus.system.notify import Notifier
     from cvec_circus.system.pidfile import Pidfile
@@ -82,8 +82,8 @@ class Daemon:
         self._handed: Handed | None = None
         if inherited is not None:
             # Few starts are upgrades. What is loaded later cannot lead back to the program before.
-            from cvec_circus.supervisor.carrying_on import carry_on  # noqa: F401
-            from cvec_circus.supervisor.handed import Handed
+            from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
+            from cvec_circus.supervisor.survival.handed import Handed
 
             self._handed = Handed(inherited)
         circus = configuration.circus
@@ -245,7 +245,7 @@ class Daemon:
     def _prepare_upgrade(self, supervisor: Supervisor) -> None:
         """Load what an upgrade needs while it is of the daemon's own version."""
         from cvec_circus.daemon.succession import MainSuccession
-        from cvec_circus.supervisor.upgrade import Upgrade
+        from cvec_circus.supervisor.survival.upgrade import Upgrade
 
         given = self._estate, self._signals, self._log, self._unit
         supervisor.target.upgrade = Upgrade(supervisor, MainSuccession(self._words, *given)).ask

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.daemon import container
-from cvec_circus.supervisor import heritage, ledger
-from cvec_circus.supervisor.heritage import Estate
+from cvec_circus.supervisor.survival import heritage, ledger
+from cvec_circus.supervisor.survival.heritage import Estate
 from cvec_circus.system.statedir import StateDir, default_path
 
 if TYPE_CHECKING:
     from cvec_circus.options.survival import Adoption
-    from cvec_circus.supervisor.handed import Handed
+    from cvec_circus.supervisor.survival.handed import Handed
 
 
 def folder_of(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> str:

@@ -26,8 +26,8 @@ from cvec_circus.options.words import split
 from cvec_circus.stream.base import lane_of
 from cvec_circus.supervisor.hook_calls import EXTENDED
 from cvec_circus.supervisor.launching import command, environment
-from cvec_circus.supervisor.locating import FILES as FILES_OF_THE_DAEMON
-from cvec_circus.supervisor.locating import is_file
+from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
+from cvec_circus.supervisor.reload.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, units
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.paths import MAKE_IT

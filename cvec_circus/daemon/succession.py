@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cvec_circus.daemon.signals import Signals
     from cvec_circus.daemon.systemd import Unit
     from cvec_circus.logs.queued import QueuedLog
-    from cvec_circus.supervisor.heritage import Estate
+    from cvec_circus.supervisor.survival.heritage import Estate
 
 MODULE, TRIAL = "cvec_circus.daemon.main", "cvec_circus.daemon.trial"
 """What the new Python runs. A version that knows no upgrade has no trial, so it is never run."""
@@ -31,7 +31,7 @@ LOG_TIMEOUT = 1.0
 
 
 class MainSuccession:
-    """See `supervisor.upgrade.Succession`. Owned by the main thread.
+    """See `supervisor.survival.upgrade.Succession`. Owned by the main thread.
 
     Args:
         words: The command line of the daemon, without its program.

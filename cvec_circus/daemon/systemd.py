@@ -9,7 +9,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.figures import counted
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration
-from cvec_circus.supervisor.outputs import WRITE_TIMEOUT
+from cvec_circus.supervisor.output.outputs import WRITE_TIMEOUT
 from cvec_circus.system.notify import Notifier
 
 END_TIMEOUT = WRITE_TIMEOUT + 5.0

@@ -24,10 +24,10 @@ from cvec_circus.daemon.main import demo_path, sentence
 from cvec_circus.daemon.succession import MainSuccession  # noqa: F401
 from cvec_circus.logs.log import configure_logger
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.supervisor.carrying_on import carry_on  # noqa: F401
-from cvec_circus.supervisor.handed import Handed
-from cvec_circus.supervisor.handing import plain
-from cvec_circus.supervisor.upgrade import Upgrade  # noqa: F401
+from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
+from cvec_circus.supervisor.survival.handed import Handed
+from cvec_circus.supervisor.survival.handing import plain
+from cvec_circus.supervisor.survival.upgrade import Upgrade  # noqa: F401
 from cvec_circus.system import utf8
 from cvec_circus.system.handover import HandoverError, Inherited, receive
 

@@ -10,7 +10,7 @@ from cvec_circus import logger
 from cvec_circus.base.figures import counted
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.reason import deaths_in_a_row
+from cvec_circus.supervisor.answers.reason import deaths_in_a_row
 from cvec_circus.system.collecting import ended
 from cvec_circus.system.signals import to_name
 from cvec_circus.wire.cause import GIVE_UP, Cause

@@ -27,30 +27,31 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor import endings, helper_rows
+from cvec_circus.supervisor import helper_rows
 from cvec_circus.supervisor.announcer import Announcer
-from cvec_circus.supervisor.bookkeeper import Bookkeeper, LedgerBookkeeper
+from cvec_circus.supervisor.answers.explanation import unproved
+from cvec_circus.supervisor.answers.reason import why
+from cvec_circus.supervisor.answers.waiting import WaitDesk
 from cvec_circus.supervisor.campaign import Campaign, Pace
-from cvec_circus.supervisor.cgroups import NO_CGROUPS, Cgroups
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.doorbell import Doorbell
-from cvec_circus.supervisor.explanation import unproved
+from cvec_circus.supervisor.ending import endings
+from cvec_circus.supervisor.ending.cgroups import NO_CGROUPS, Cgroups
 from cvec_circus.supervisor.helpers import Helpers
-from cvec_circus.supervisor.heritage import MOST_RUNS, Estate, Heritage, place_of_birth
 from cvec_circus.supervisor.hooks import HookDesk
-from cvec_circus.supervisor.last_words import LastWords
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
-from cvec_circus.supervisor.ledger import FILE, VERSION, Head, Ledger, off
-from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.output.last_words import LastWords
+from cvec_circus.supervisor.output.outputs import OutputDesk
 from cvec_circus.supervisor.own_files import OwnFiles
-from cvec_circus.supervisor.probes import Around, ProbeDesk
-from cvec_circus.supervisor.reason import why
+from cvec_circus.supervisor.probing.probes import Around, ProbeDesk
 from cvec_circus.supervisor.sampler import SampleDesk
+from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper, LedgerBookkeeper
+from cvec_circus.supervisor.survival.heritage import MOST_RUNS, Estate, Heritage, place_of_birth
+from cvec_circus.supervisor.survival.ledger import FILE, VERSION, Head, Ledger, off
 from cvec_circus.supervisor.timetable import TimetableDesk
 from cvec_circus.supervisor.turn import Turn
-from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
 from cvec_circus.system.own_file import OwnFile
@@ -58,7 +59,7 @@ from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.config.plan import Plan
-    from cvec_circus.supervisor.handed import Handed
+    from cvec_circus.supervisor.survival.handed import Handed
 
 Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
@@ -328,7 +329,9 @@ def _cgroups(wanted: str, *parts: Any) -> Cgroups:
     """Make the desk that the option `cgroup` asks for."""
     if wanted == OFF:
         return Cgroups(NO_CGROUPS)
-    from cvec_circus.supervisor import watcher_cgroups  # most daemons need none: 1 ms of a start
+    from cvec_circus.supervisor.ending import (
+        watcher_cgroups,  # most daemons need none: 1 ms of a start
+    )
 
     return watcher_cgroups.choose(wanted, *parts)
 
@@ -348,7 +351,7 @@ def _listen(
     if around.handed is not None:
         around.handed.take_sockets(departures)
     elif heritage is not None and heritage.sockets:
-        from cvec_circus.supervisor.taking import take_sockets  # few starts need it
+        from cvec_circus.supervisor.survival.taking import take_sockets  # few starts need it
 
         take_sockets(departures, heritage)
     sockets.bind_all()

@@ -10,7 +10,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.references import references
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor.bookkeeper import Bookkeeper
+from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper
 from cvec_circus.system.handover import Handover
 
 

@@ -18,13 +18,13 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
-from cvec_circus.supervisor.bookkeeper import Bookkeeper, Launched
-from cvec_circus.supervisor.cgroups import Cgroups
+from cvec_circus.supervisor.ending.cgroups import Cgroups
+from cvec_circus.supervisor.ending.reaper import Reaper
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launching import Templates
-from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.probes import ProbeDesk
-from cvec_circus.supervisor.reaper import Reaper
+from cvec_circus.supervisor.output.outputs import OutputDesk
+from cvec_circus.supervisor.probing.probes import ProbeDesk
+from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper, Launched
 from cvec_circus.system import files
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
 

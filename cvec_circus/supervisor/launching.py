@@ -17,7 +17,7 @@ from cvec_circus.options.references import command_texts, texts
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import Loan
-from cvec_circus.supervisor.walker import OF_CHECK
+from cvec_circus.supervisor.ending.walker import OF_CHECK
 from cvec_circus.system.launch import MARK, LaunchSpec
 
 if TYPE_CHECKING:

@@ -23,16 +23,16 @@ from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Desks, Loaded, Surroundings
-from cvec_circus.supervisor.heritage import Estate, Heritage, not_taken_over
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
+from cvec_circus.supervisor.survival.heritage import Estate, Heritage, not_taken_over
 from cvec_circus.supervisor.target import Target
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, Reload, Start
 from cvec_circus.wire.outcome import Wait
 
 if TYPE_CHECKING:
-    from cvec_circus.supervisor.handed import Handed
+    from cvec_circus.supervisor.survival.handed import Handed
 
 Facades = Callable[["Supervisor", Watcher, Any], Any]
 
@@ -169,7 +169,7 @@ class Supervisor:
 
     def _go_on(self, estate: Estate, heritage: Heritage) -> None:
         """Take over what an earlier daemon has left, then make it what the configuration says."""
-        from cvec_circus.supervisor.adopting import Adopter  # few starts need it
+        from cvec_circus.supervisor.survival.adopting import Adopter  # few starts need it
 
         adopter = Adopter(self.desks, heritage)
         try:
@@ -182,7 +182,7 @@ class Supervisor:
 
     def _carry_on(self, handed: Handed) -> None:
         """Go on where the program before an upgrade was, then do what is new in the file."""
-        from cvec_circus.supervisor.carrying_on import carry_on
+        from cvec_circus.supervisor.survival.carrying_on import carry_on
 
         carry_on(self.desks, handed, self.configuration, FROM_FILE)
         self.target.started_at = handed.document["started_at"]
@@ -197,7 +197,7 @@ class Supervisor:
         self.desks.chores.start()
         self.desks.endings.walker.start()
         table.load_all()
-        from cvec_circus.supervisor import reloading  # noqa: F401  # not at the top: 4 ms of a start
+        from cvec_circus.supervisor.reload import reloading  # noqa: F401  # not at the top: 4 ms of a start
 
         self.control.open()
         self.desks.own_files.begin()

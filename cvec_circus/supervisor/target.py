@@ -14,15 +14,15 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.supervisor import explanation
 from cvec_circus.supervisor.admission import admit
+from cvec_circus.supervisor.answers import explanation
+from cvec_circus.supervisor.answers.reason import why
+from cvec_circus.supervisor.answers.verdicts import Await
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
-from cvec_circus.supervisor.reason import why
-from cvec_circus.supervisor.rehearsal import rehearse
+from cvec_circus.supervisor.reload.rehearsal import rehearse
 from cvec_circus.supervisor.sampler import rows_of
 from cvec_circus.supervisor.shutdown import Shutdown
-from cvec_circus.supervisor.verdicts import Await
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Restart
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -30,8 +30,8 @@ from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.target import Answer
-    from cvec_circus.supervisor.all_outputs import AllOutputs
-    from cvec_circus.supervisor.reloading import Reloading
+    from cvec_circus.supervisor.output.all_outputs import AllOutputs
+    from cvec_circus.supervisor.reload.reloading import Reloading
 
 Fields = dict[str, Any]
 BeforeReload = Callable[[Optional[list[str]], Callable[[], None], Optional[Wait]], None]
@@ -345,7 +345,7 @@ class Target:
     def reload_configuration(self, props: Fields, answer: Answer) -> None:
         """Read the configuration again, and apply what differs."""
         if self.reloading is None:
-            from cvec_circus.supervisor.reloading import Reloading  # loaded after the start
+            from cvec_circus.supervisor.reload.reloading import Reloading  # loaded after the start
 
             self.reloading = Reloading(self._desks, self._loaded)
         self.reloading.ask(props, answer)

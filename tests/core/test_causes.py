@@ -6,7 +6,7 @@ import unittest
 from collections import Counter
 
 from cvec_circus.core.facts import Exited
-from cvec_circus.supervisor.explanation import signals
+from cvec_circus.supervisor.answers.explanation import signals
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause

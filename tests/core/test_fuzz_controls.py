@@ -19,7 +19,7 @@ from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
-from cvec_circus.supervisor import verdicts
+from cvec_circus.supervisor.answers import verdicts
 from cvec_circus.supervisor.campaign import Campaign
 from cvec_circus.wire.cause import EXIT
 from tests.core.test_fuzz import play

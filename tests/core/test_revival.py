@@ -11,9 +11,9 @@ from unittest import mock
 from cvec_circus.core.facts import Exited
 from cvec_circus.core.life import DOWN, FILLING, STOPPING, UP
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.bookkeeper import LedgerBookkeeper
-from cvec_circus.supervisor.heritage import Confirmed, Heritage
-from cvec_circus.supervisor.ledger import Head
+from cvec_circus.supervisor.survival.bookkeeper import LedgerBookkeeper
+from cvec_circus.supervisor.survival.heritage import Confirmed, Heritage
+from cvec_circus.supervisor.survival.ledger import Head
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Start

@@ -7,8 +7,8 @@ from typing import Any
 
 from cvec_circus.core.facts import Exited, Written
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.verdicts import Await
-from cvec_circus.supervisor.waiting import WaitDesk
+from cvec_circus.supervisor.answers.verdicts import Await
+from cvec_circus.supervisor.answers.waiting import WaitDesk
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Resize, Restart, SetOptions, Start

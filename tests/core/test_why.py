@@ -8,7 +8,7 @@ from signal import SIGINT, SIGKILL, SIGSEGV, SIGTERM
 
 from cvec_circus.core.facts import Exited, Strayed
 from cvec_circus.core.phase import phase
-from cvec_circus.supervisor import explanation
+from cvec_circus.supervisor.answers import explanation
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Kill, Stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.core.phase import phase
-from cvec_circus.supervisor import explanation
+from cvec_circus.supervisor.answers import explanation
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Kill, Remove, Start
 from tests.core.why_case import WhyCase

@@ -8,7 +8,7 @@ from typing import Any
 from cvec_circus.core.facts import Exited, Written
 from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor import explanation
+from cvec_circus.supervisor.answers import explanation
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Stop

@@ -33,7 +33,7 @@ class TestFrozen(DaemonCase):
 
     def frozen(self, text: str = TEXT, patience: float = 0.3) -> Daemon:
         """Start the daemon; freeze the file system when both watchers have written something."""
-        wrapper = hurried({"supervisor.outputs.WRITE_PATIENCE": patience})
+        wrapper = hurried({"supervisor.output.outputs.WRITE_PATIENCE": patience})
         daemon = self.daemon(text, prepare=self.mount, wrapper=wrapper)
         self.logs = {"stuck": self.disk.path / "log", "free": daemon.folder / "log"}
         for name in self.logs:

@@ -21,7 +21,7 @@ LATE = frozenset(
     " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
     " cvec_circus.stream.stdout cvec_circus.stream.timed cvec_circus.stream.history"
     " cvec_circus.stream.lines cvec_circus.stream.syslog cvec_circus.system.syslog"
-    " cvec_circus.supervisor.histories cvec_circus.supervisor.watcher_cgroups"
+    " cvec_circus.supervisor.output.histories cvec_circus.supervisor.ending.watcher_cgroups"
     " cvec_circus.system.cgroup"
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"

@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 from cvec_circus.daemon.check import check
-from cvec_circus.supervisor import inspecting
+from cvec_circus.supervisor.reload import inspecting
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
 

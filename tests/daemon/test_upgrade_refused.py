@@ -75,7 +75,7 @@ class TestRefusals(UpgradeCase):
         path = installations.ROOT / "cvec_circus" / "supervisor" / "handed.py"
         broken = "import sys\nif 'trial' not in sys.argv[0]:\n    raise RuntimeError('boom')\n"
         module = f"{path.read_text(encoding='utf-8')}\n{broken}"
-        python = self.other(self.served, "9.1", **{"supervisor.handed": module})
+        python = self.other(self.served, "9.1", **{"supervisor.survival.handed": module})
         for _ in range(2):
             self.refused(python, "with cvec_circus 9.1 could not go on: RuntimeError('boom')")
         told = self.upgrade(self.served, self.other(self.served, "9.2"))

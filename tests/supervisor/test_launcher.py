@@ -19,12 +19,12 @@ from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor import launcher as desk
 from cvec_circus.supervisor import launching
-from cvec_circus.supervisor.bookkeeper import Bookkeeper
-from cvec_circus.supervisor.cgroups import Cgroups
+from cvec_circus.supervisor.ending.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Extra
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import MOST_KEPT, Templates
-from cvec_circus.supervisor.probes import Given
+from cvec_circus.supervisor.probing.probes import Given
+from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper
 from cvec_circus.system import files
 from cvec_circus.system.launch import LaunchError
 from tests.support.children import TIMEOUT

@@ -108,14 +108,15 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
-    "supervisor.probes": "cvec_circus.supervisor.checking",  # most daemons have no checks
+    # most daemons have no checks
+    "supervisor.probing.probes": "cvec_circus.supervisor.probing.checking",
     "config.env_files": "dotenv",  # an extra
     "config.build": "cvec_circus.options.checks",  # only for values that no option can read
-    "supervisor.outputs": None,  # most daemons keep no output, and pass none on
+    "supervisor.output.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system",
     "supervisor.supervisor": "cvec_circus.supervisor",  # after the first spawns, or a crash
     "supervisor.timetable": None,  # most daemons have no schedules
-    "supervisor.target": "cvec_circus.supervisor.reloading",
+    "supervisor.target": "cvec_circus.supervisor.reload.reloading",
     "probes.connection": "ssl",  # most daemons probe no https
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine

@@ -13,8 +13,8 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Emptied, Exited, Fact, Strayed
 from cvec_circus.core.process import ProcessState
-from cvec_circus.supervisor import endings
-from cvec_circus.supervisor.cgroups import Cgroups
+from cvec_circus.supervisor.ending import endings
+from cvec_circus.supervisor.ending.cgroups import Cgroups
 from cvec_circus.system import exits, prctl, proctable
 from cvec_circus.system.launch import MARK, LaunchSpec, launch
 from cvec_circus.wire.outcome import Stray

@@ -14,7 +14,7 @@ from unittest import mock
 
 PROGRAM = Path(__file__).resolve().parents[1] / "children" / "hurried.py"
 
-WALKING = {"supervisor.leftovers.FIRST_WALK_DELAY": 0.01}
+WALKING = {"supervisor.ending.leftovers.FIRST_WALK_DELAY": 0.01}
 """For orphans, which process 1 of a container may take seconds to collect: until then a second walk
 of /proc tells that there is nothing but zombies in a group."""
 

@@ -12,14 +12,14 @@ from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import PROGRAM
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor import notices
-from cvec_circus.supervisor.bookkeeper import Bookkeeper
-from cvec_circus.supervisor.cgroups import Cgroups
+from cvec_circus.supervisor.ending.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
-from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.probes import Around, ProbeDesk
+from cvec_circus.supervisor.output.outputs import OutputDesk
+from cvec_circus.supervisor.probing import notices
+from cvec_circus.supervisor.probing.probes import Around, ProbeDesk
+from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper
 from cvec_circus.system.launch import MARK
 from tests.support.endings import TIMEOUT, EndingCase, Process
 from tests.support.hurry import hurry

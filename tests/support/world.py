@@ -19,10 +19,10 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.supervisor.bookkeeper import Bookkeeper, Launched
+from cvec_circus.supervisor.answers.reason import why
+from cvec_circus.supervisor.answers.waiting import WaitDesk
 from cvec_circus.supervisor.campaign import Campaign, Pace
-from cvec_circus.supervisor.reason import why
-from cvec_circus.supervisor.waiting import WaitDesk
+from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper, Launched
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause

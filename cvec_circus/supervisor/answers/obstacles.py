@@ -1,0 +1,113 @@
+"""Obstacles: why an order never comes to its end for one watcher, as a sentence.
+
+A later order may have made it void: then it is abandoned. One whose wish the later order fulfils as
+well is only overtaken: it goes on waiting, for what comes of the later one, and an error says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from cvec_circus.core.conditions import Dependency, Predecessor
+from cvec_circus.core.goal import THE_END, deed_of
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.answers.part import DONE, Part, Verdict
+from cvec_circus.supervisor.answers.reason import unending, why
+
+
+def failed_since(part: Part) -> bool:
+    """Tell whether a rollout has failed since the order."""
+    failed = part.watcher.failed
+    return failed is not None and failed.number > part.failures
+
+
+def rolled_back(part: Part) -> Verdict:
+    """Say how the rollout has failed; "not yet" until that is known."""
+    failed = part.watcher.failed
+    if failed is None or not failed.text:
+        return None
+    by = deed_of("reload", failed.cause) if failed.generation != part.generation else ""
+    return f"{about(part, by)}: {failed.text}"
+
+
+def left_of(part: Part) -> list[ManagedProcess]:
+    """Return the processes that must be gone and are still there."""
+    return [process for process in part.processes if process.state is not ProcessState.REMOVED]
+
+
+def stayed_up(part: Part) -> bool:
+    """Tell whether later orders in the same turn have undone a restart."""
+    watcher = part.watcher
+    return part.life > watcher.lives and watcher.is_running and not watcher.goal.cycle
+
+
+def not_up(part: Part) -> Verdict:
+    """Say why a watcher is not on its way to where the order wanted it; DONE if it has done its
+    work."""
+    watcher = part.watcher
+    if watcher.goal.word == THE_END and not watcher.goal.up:
+        return DONE if watcher.has_completed else stuck(part, watcher)
+    return f"{watcher.name} gave up: {watcher.reason}" if watcher.reason else overtaken(part)
+
+
+def overtaken(part: Part) -> str:
+    """Say which later order has made this one void, and who gave it."""
+    return f"{part.order} of {part.watcher.name} abandoned: {part.watcher.goal.deed}"
+
+
+def about(part: Part, overtaken_by: str = "") -> str:
+    """Name an order whose wish is still to be fulfilled, and the one that has overtaken it."""
+    watcher = part.watcher
+    by = overtaken_by
+    is_later = watcher.lives > part.life and watcher.goal.cause != part.cause
+    if not by and (is_later or watcher.settings.newest != part.generation):
+        by = watcher.goal.deed
+    return f"{part.order} of {watcher.name}" + (f" overtaken: {by}" if by else "")
+
+
+def is_void(part: Part) -> Verdict:
+    """Say which later order has undone what this one has set: an option, or how many processes
+    there are to be; "not yet" if none has."""
+    now, goal = part.watcher.options, part.watcher.goal
+    if goal.numprocesses not in part.sizes:
+        return f"{part.order} of {part.watcher.name} abandoned: {goal.size_deed}"
+    is_changed = any(not _has(now.get(name), value) for name, value in part.options.items())
+    return overtaken(part) if is_changed else None
+
+
+def _has(now: Any, value: Any) -> bool:
+    """Tell whether an option has that value; of one with keys, for its keys."""
+    if isinstance(value, Mapping) and isinstance(now, Mapping):
+        return all(key in now and now[key] == value[key] for key in value)
+    return bool(now == value)
+
+
+def is_hopeless(watcher: Watcher) -> bool:
+    """Tell whether a watcher waits for another one that does not start unless it is ordered."""
+    first = watcher.unmet()
+    return isinstance(first, Dependency) and first.is_hopeless()
+
+
+def held_up(part: Part) -> Verdict:
+    """Say why a watcher cannot start unless something is ordered; "not yet" if it can."""
+    watcher = part.watcher
+    first = watcher.unmet()
+    if first is not None and is_hopeless(watcher):
+        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
+    return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
+
+
+def exhausted(part: Part) -> Verdict:
+    """Say why a slot cannot be filled, after as many attempts as `max_retry` says."""
+    places = part.watcher.places
+    text = f"{part.order} of {part.watcher.name}: {places.trouble or places.refused}"
+    return text if places.exhausted else None
+
+
+def stuck(part: Part, watcher: Watcher) -> Verdict:
+    """Say which processes of that watcher do not end; "not yet" when there are none."""
+    found = watcher.places.unkillable()
+    return f"{part.order} of {watcher.name}: {unending(found)}" if found else None

@@ -1,0 +1,1 @@
+"""The end of processes: signals, exits, groups, strays and cgroups."""

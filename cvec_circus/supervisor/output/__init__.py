@@ -1,0 +1,1 @@
+"""What processes write: where it goes, and what of it is kept."""

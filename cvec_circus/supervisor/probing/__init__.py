@@ -1,0 +1,1 @@
+"""Whether processes are ready and alive: checks, and what processes say themselves."""

@@ -1,0 +1,60 @@
+"""What the desk of probes keeps of each process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import Check
+from cvec_circus.probes.record import Record, Verdict
+from cvec_circus.supervisor.probing.notices import Inbox
+from cvec_circus.system.handover import Handover
+
+
+class Watched:
+    """The checks of one process. Owned by the supervisor thread.
+
+    Attributes:
+        is_begun: Whether the process has been spawned.
+        live: Its checks of `live`, since it was proved.
+        pipes: The read ends of its `fd:N` by the names of their checks, with what came so far.
+        has_watchdog: Whether it was told at its start to say WATCHDOG=1.
+        status: What it has said of itself last.
+        pinged_at: When it has said WATCHDOG=1 last; None before that.
+    """
+
+    def __init__(
+        self, watcher: Watcher, process: ManagedProcess, checks: Mapping[str, Check], now: float
+    ) -> None:
+        self.watcher, self.process = watcher, process
+        self.ready = {n: Record("ready", n, check, now) for n, check in checks.items()}
+        self.live: dict[str, Record] = {}
+        self.ready_interval: float = watcher.options.ready_interval
+        self.verdicts = {False: Verdict(False), True: Verdict(True)}
+        self.is_begun = False
+        self.pipes: dict[str, tuple[int, int]] = {}
+        self.inbox: Inbox | None = None
+        self.has_watchdog = False
+        self.pinged_at: float | None = None
+        self.status = ""
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand what it was given, and what it has said, to the program that is to be executed."""
+        inbox = self.inbox
+        return {
+            "inbox": None if inbox is None else [inbox.path, out.file(inbox.fd)],
+            "pipes": {name: [out.file(fd), size] for name, (fd, size) in self.pipes.items()},
+            "came": {n: r.answer for n, r in self.ready.items() if r.holds and r.took is not None},
+            "has_watchdog": self.has_watchdog,
+            "status": self.status,
+        }
+
+    def records(self, is_live: bool) -> list[Record]:
+        """Return the records of a family."""
+        return list((self.live if is_live else self.ready).values())
+
+    def of_kind(self, kind: str) -> list[Record]:
+        """Return the records of `ready` of a kind."""
+        return [one for one in self.ready.values() if one.check.kind == kind]

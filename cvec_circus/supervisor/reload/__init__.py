@@ -1,0 +1,1 @@
+"""From a configuration to what runs: plans, and how they are carried out."""

@@ -1,0 +1,1 @@
+"""What outlives the daemon: the ledger, adoption, and an upgrade in place."""

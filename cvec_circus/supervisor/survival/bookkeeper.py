@@ -1,0 +1,399 @@
+"""What is written down about watchers, processes and sockets: the desk behind `core.ports.Ledger`.
+
+The keys begin with what an entry is about. A watcher has the number of its place in them, because
+a removed one and its successor may have one name for a while.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cvec_circus.base.clock import since_boot
+from cvec_circus.base.loop import Loop
+from cvec_circus.core.places import DEATHS
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.revival import written_counts, written_watcher
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import wants_watchdog
+from cvec_circus.options.generation import written
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import needs_fresh
+from cvec_circus.supervisor.survival.ledger import Ledger
+from cvec_circus.wire.cause import Cause
+
+BLOCK = 1000
+"""How many numbers of events are reserved at a time."""
+
+WATCHER, COUNTS, BACKOFF, DEATH = "watcher", "counts", "backoff", "death"
+SLOT, STOPPING, PROVED, HAD = "slot", "stopping", "proved", "had"
+SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
+"""The first words of the keys."""
+
+PAUSE = 0.02
+"""Seconds between two times that a thread gets what is new. The first lines after that go at once;
+while hundreds of processes die in a second, the thread would take a tenth of their supervisor. What
+was ordered does not wait: it is written when its answer is sent."""
+
+ORDERED = 4
+"""How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
+
+
+class Launched(NamedTuple):
+    """What tells a process from all others, and its pipes. Immutable."""
+
+    inode: int  # of its pidfd; 0 where that tells nothing
+    start_time: int  # in clock ticks since boot; 0 where the inode tells it
+    pipes: Mapping[str, int] = {}  # the inodes of its pipes, by channel
+
+
+class Bookkeeper:
+    """The bookkeeper of a daemon without a ledger: notes nothing. Owned by the supervisor thread.
+
+    Attributes:
+        is_on: Whether a daemon that comes later can adopt what is started now.
+    """
+
+    is_on = False
+
+    def begin(self, watchers: Iterable[Watcher], loaded: Collection[str]) -> None:
+        """Note all watchers, and the names of those that the configuration has."""
+
+    def loaded(self, names: Collection[str]) -> None:
+        """Note which watchers the configuration has from now on."""
+
+    def went_on(self, watcher: Watcher, deaths: int) -> None:
+        """Go on with what an earlier daemon has noted about a watcher, with so many deaths."""
+
+    def written(self, watcher: Watcher) -> int:
+        """Return how many deaths of a watcher were noted, for `went_on`."""
+        return 0
+
+    def entries(self) -> dict[str, Any]:
+        """Return all that is noted, for a ledger that goes on with it."""
+        return {}
+
+    def sockets(self, notes: Mapping[str, Any]) -> None:
+        """Note all listening sockets, by name."""
+
+    def had(self, watcher: Watcher, process: ManagedProcess, sockets: Mapping[str, Any]) -> None:
+        """Note the sockets of a process that differ from those of now, or had other settings."""
+
+    def intends(self, watcher: Watcher) -> None:
+        """Note, before it is started, that a process of a watcher may be there."""
+
+    def launched(self, process: ManagedProcess, about: Launched) -> None:
+        """Note what tells the process from others; `spawned` follows."""
+
+    def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`, the next four too."""
+
+    def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None: ...
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+
+    def ended(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+
+    def saw(self, watcher: Watcher) -> None: ...
+
+    def forget(self, watcher: Watcher) -> None:
+        """Drop what was noted about a watcher that is gone for good."""
+
+    def flush(self, more: bool = False) -> None:
+        """Write what is new; with `more`, processes may be started before the next call."""
+
+    def end(self, is_needed: bool) -> None:
+        """Close the ledger, and remove it if no process is left."""
+
+
+class _Noted:
+    """What was noted about a watcher. Owned by the supervisor thread."""
+
+    __slots__ = ("backoffs", "counts", "deaths", "mark")
+
+    def __init__(self) -> None:
+        self.mark: tuple[Any, ...] = ()
+        self.counts: list[Any] = []
+        self.backoffs: dict[int, None] = {}
+        self.deaths = 0
+
+
+class LedgerBookkeeper(Bookkeeper):
+    """Notes all that a later daemon needs. Owned by the supervisor thread.
+
+    Plugins and other helpers are not in it: they end with the daemon.
+
+    Args:
+        ledger: Where to.
+        loop: The supervisor's loop.
+        sockets: The names of the sockets that it has.
+    """
+
+    def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
+        self._ledger, self._loop = ledger, loop
+        self._not_before, self._is_due, self._is_urgent = 0.0, False, False
+        self._may_lack = False  # processes may be there that are not noted yet, and `AT` says so
+        self._sockets = set(sockets)
+        self._noted: dict[Watcher, _Noted] = {}
+        self._launched: dict[ManagedProcess, Launched] = {}
+        self._digests: dict[Watcher, tuple[WatcherOptions, str]] = {}
+        self._encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+    @property
+    def is_on(self) -> bool:  # type: ignore[override]
+        return self._ledger.is_on
+
+    def begin(self, watchers: Iterable[Watcher], loaded: Collection[str]) -> None:
+        """See `Bookkeeper`."""
+        for watcher in watchers:
+            self.saw(watcher)
+        self.loaded(loaded)
+        self.flush()
+
+    def loaded(self, names: Collection[str]) -> None:
+        """See `Bookkeeper`."""
+        self._put(LOADED, sorted(names))
+
+    def went_on(self, watcher: Watcher, deaths: int) -> None:
+        """See `Bookkeeper`."""
+        noted = self._noted[watcher] = _Noted()
+        noted.backoffs = dict.fromkeys(watcher.places.backoffs)
+        noted.deaths = deaths
+
+    def written(self, watcher: Watcher) -> int:
+        """See `Bookkeeper`."""
+        noted = self._noted.get(watcher)
+        return 0 if noted is None else noted.deaths
+
+    def entries(self) -> dict[str, Any]:
+        """See `Bookkeeper`."""
+        return self._ledger.entries()
+
+    def reserve(self, seq: int) -> int:
+        """Reserve numbers of events, this one among them; return the last one."""
+        last = seq + BLOCK - 1
+        self._put(SEQ, last)
+        self.flush(more=True)
+        return last
+
+    def sockets(self, notes: Mapping[str, Any]) -> None:
+        """See `Bookkeeper`."""
+        for name in self._sockets.difference(notes):
+            self._ledger.drop(f"{SOCKET} {name}")
+        self._sockets = set(notes)
+        for name, note in notes.items():
+            self._put(f"{SOCKET} {name}", note)
+
+    def had(self, watcher: Watcher, process: ManagedProcess, sockets: Mapping[str, Any]) -> None:
+        """See `Bookkeeper`."""
+        if not watcher.kind.is_helper:
+            self._put(f"{HAD} {watcher.place} {process.wid}", [process.pid, sockets])
+
+    # -- processes
+
+    def intends(self, watcher: Watcher) -> None:
+        """See `Bookkeeper`. One line serves all that a turn starts; a thread would write it too
+        late, so there the last instant at which all was known stands in the file all the time."""
+        if watcher.kind.is_helper or not self._ledger.is_on:
+            return
+        if watcher not in self._noted:
+            self.saw(watcher)
+            self.flush(more=True)
+        if self._ledger.is_prompt and not self._may_lack:
+            self._lacks_what_follows()
+            self._ledger.flush()
+
+    def _lacks_what_follows(self) -> None:
+        self._may_lack = True
+        self._ledger.put(AT, f'["{AT}",{since_boot():.3f}]\n')
+
+    def launched(self, process: ManagedProcess, about: Launched) -> None:
+        """See `Bookkeeper`."""
+        self._launched[process] = about
+
+    def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        about = self._launched.pop(process, None)
+        if about is None or watcher.kind.is_helper:
+            return
+        inode, start_time, pipes = about
+        key, asked = f"{SLOT} {watcher.place} {process.wid}", asked_of(watcher.options)
+        self._ledger.put(
+            key,
+            f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
+            f'"{self._digest(watcher)}",{process.spawned_at!r},{process.started!r},'
+            f"{_dumped(process.spawn_cause)},{asked:d},"
+            f"[{pipes.get('stdout', 0)},{pipes.get('stderr', 0)}]]]\n",
+        )
+
+    def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
+        """See `core.ports.Ledger`."""
+        if not watcher.kind.is_helper:
+            key = f"{STOPPING} {watcher.place} {process.wid}"
+            told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
+            self._ledger.put(key, f'["{key}",[{told}]]\n')
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        if not watcher.kind.is_helper:
+            key = f"{PROVED} {watcher.place} {process.wid}"
+            self._ledger.put(key, f'["{key}",{process.pid}]\n')
+
+    def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        noted = self._noted.get(watcher)
+        if noted is None:
+            return  # a helper, or it was removed and all of it may go on running
+        place, wid = watcher.place, process.wid
+        self._ledger.drop(f"{SLOT} {place} {wid}")
+        died = watcher.places.deaths[-1]
+        key = f"{DEATH} {place} {noted.deaths % DEATHS}"
+        was_proved = "true" if died.was_proved else "false"
+        self._ledger.put(
+            key,
+            f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{_number(died.exit_code)},'
+            f"{_dumped(died.cause)},{died.at!r},{_dumped(died.actor)},{_dumped(died.why)},"
+            f"{died.lived!r},{died.life},{was_proved},{_dumped(died.failure)},"
+            "null,false]]]\n",
+        )
+        noted.deaths += 1
+        self._note_backoff(watcher, noted, wid)
+
+    def _note_backoff(self, watcher: Watcher, noted: _Noted, wid: int) -> None:
+        memory, key = watcher.places.backoffs.get(wid), f"{BACKOFF} {watcher.place} {wid}"
+        if memory is None or not (memory.deaths or memory.step or memory.delay):
+            if wid in noted.backoffs:
+                noted.backoffs.pop(wid)
+                self._ledger.drop(key)
+            return
+        noted.backoffs[wid] = None
+        self._ledger.put(
+            key,
+            f'["{key}",[{memory.step},{memory.deaths},{memory.delay!r},{memory.ready_at!r},'
+            f"{_dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
+            f"{memory.is_doubtful:d}]]\n",
+        )
+
+    # -- watchers
+
+    def saw(self, watcher: Watcher) -> None:
+        """See `core.ports.Ledger`. Goals of the end of the daemon are not noted: if it crashes
+        then, those of before count."""
+        if watcher.kind.is_helper or watcher.goal.word == "quit":
+            return
+        noted = self._noted.get(watcher)
+        if noted is None:
+            noted = self._noted[watcher] = _Noted()
+        settings = watcher.settings
+        mark = (
+            *(watcher.goal, watcher.is_removed, settings.generation, settings.base),
+            *(watcher.life, watcher.reason, watcher.lives, watcher.filled_life, watcher.failed),
+            *(watcher.run, watcher.due_cause, watcher.missed),
+        )
+        if mark != noted.mark:
+            self._is_urgent |= mark[:ORDERED] != noted.mark[:ORDERED]
+            noted.mark = mark
+            self._put(f"{WATCHER} {watcher.place}", written_watcher(watcher))
+            backoffs = watcher.places.backoffs
+            for wid in [wid for wid in noted.backoffs if wid not in backoffs]:
+                self._note_backoff(watcher, noted, wid)
+        counts = written_counts(watcher)
+        if counts != noted.counts:
+            noted.counts = counts
+            key = f"{COUNTS} {watcher.place}"
+            grants, spawns, restarts, failed_exits, has_run, is_told_ready, ready_at = counts
+            self._ledger.put(
+                key,
+                f'["{key}",[{grants},{spawns},{restarts},{failed_exits},{has_run:d},'
+                f"{is_told_ready:d},{_number(ready_at)}]]\n",
+            )
+
+    def forget(self, watcher: Watcher) -> None:
+        """See `Bookkeeper`."""
+        noted = self._noted.pop(watcher, None)
+        self._digests.pop(watcher, None)
+        if noted is None:
+            return
+        place, drop = watcher.place, self._ledger.drop
+        for wid in range(1, watcher.places.next_wid):
+            for what in (SLOT, STOPPING, PROVED, HAD):
+                drop(f"{what} {place} {wid}")
+        for wid in noted.backoffs:
+            drop(f"{BACKOFF} {place} {wid}")
+        for number in range(min(noted.deaths, DEATHS)):
+            drop(f"{DEATH} {place} {number}")
+        drop(f"{WATCHER} {place}")
+        drop(f"{COUNTS} {place}")
+
+    def flush(self, more: bool = False) -> None:
+        """See `Bookkeeper`. Orders are written at once; all else goes to the thread at the end of a
+        turn: earlier, it would take the interpreter between a death and the successor."""
+        if self._ledger.is_prompt:
+            if not more:
+                self._may_lack = False
+                self._ledger.drop(AT)
+            elif self._ledger.pending:
+                self._lacks_what_follows()
+            self._ledger.flush()
+        elif self._is_urgent:
+            self._hand_over()
+            self._ledger.settle()
+        elif self._ledger.pending:
+            self._loop.at_turn_end(self._hand_over)
+
+    def _hand_over(self) -> None:
+        now = self._loop.clock.monotonic()
+        if self._is_urgent or now >= self._not_before:
+            self._is_urgent = False
+            self._not_before = now + PAUSE
+            self._lacks_what_follows()
+            self._ledger.flush()
+        elif not self._is_due:
+            self._is_due = True
+            self._loop.call_at(self._not_before, self._pause_is_over)
+
+    def _pause_is_over(self) -> None:
+        self._is_due = False
+        self.flush()
+
+    def end(self, is_needed: bool) -> None:
+        """See `Bookkeeper`."""
+        self._ledger.end(is_needed)
+
+    def _put(self, key: str, value: Any) -> None:
+        if self._ledger.is_on:
+            self._ledger.put(key, f"{self._encode([key, value])}\n")
+
+    def _digest(self, watcher: Watcher) -> str:
+        options = watcher.options
+        kept = self._digests.get(watcher)
+        if kept is None or kept[0] is not options:
+            kept = self._digests[watcher] = options, digest(options)
+        return kept[1]
+
+
+def asked_of(options: WatcherOptions) -> int:
+    """Return what is expected of a process from its start on, in bits: that it becomes ready, that
+    it says WATCHDOG=1."""
+    return bool(options.ready) + 2 * bool(options.live and wants_watchdog(options.live))
+
+
+def digest(options: WatcherOptions) -> str:
+    """Return a digest of the options whose change needs fresh processes."""
+    state = {name: value for name, value in written(options).items() if needs_fresh(name)}
+    text = json.dumps(state, sort_keys=True).encode()
+    return f"{zlib.crc32(text):08x}{len(text):x}"
+
+
+def _number(value: float | None) -> str:
+    """Write a number or null."""
+    return "null" if value is None else repr(value)
+
+
+@functools.lru_cache(maxsize=256)
+def _dumped(value: str | Cause) -> str:
+    """Remembered, because the same few causes and sentences recur."""
+    return json.dumps(value)
