@@ -113,10 +113,11 @@ class Client:
         return reply
 
     def _exchange(self, message: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
-        with self._sent(message) as dealer:
+        with self._connected() as dealer:
             if timeout is None:
-                reply = self._wait_while_alive(dealer, message["id"])
+                reply = self._ask_while_alive(dealer, message)
             else:
+                self._post(dealer, message)
                 reply = _receive(dealer, {message["id"]}, SYSTEM.monotonic() + timeout)
             if reply is None:
                 raise exc.CallError(TIMED_OUT)
@@ -124,8 +125,8 @@ class Client:
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message without a reply, as `cast`."""
-        with self._sent(message):
-            pass
+        with self._connected() as dealer:
+            self._post(dealer, message)
 
     def close(self) -> bool:
         """Close every socket; later calls are refused. Any thread, any number of times.
@@ -155,13 +156,11 @@ class Client:
         self.close()
 
     @contextmanager
-    def _sent(self, message: Mapping[str, Any]) -> Iterator[zmq.Socket[bytes]]:
-        """Send a message on an idle socket, and keep the socket unless something is raised."""
-        content = frame({"actor": self.name, **message} if self.name else message)
+    def _connected(self) -> Iterator[zmq.Socket[bytes]]:
+        """Take an idle socket, and keep it unless something is raised."""
         dealer = self._take()
         clean = False
         try:
-            dealer.send(content, zmq.NOBLOCK)
             yield dealer
             clean = True
         except zmq.ZMQError as error:
@@ -193,20 +192,33 @@ class Client:
                 return
         dealer.close(LINGER)
 
-    def _wait_while_alive(self, dealer: zmq.Socket[bytes], call_id: str) -> dict[str, Any] | None:
-        """Wait for a reply as long as the same daemon lives."""
+    def _post(self, dealer: zmq.Socket[bytes], message: Mapping[str, Any]) -> None:
+        named = {"actor": self.name, **message} if self.name else message
+        dealer.send(frame(named), zmq.NOBLOCK)
+
+    def _ask_while_alive(
+        self, dealer: zmq.Socket[bytes], message: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Send a request, and wait for its reply as long as the same daemon lives.
+
+        The first ping goes before the request: only then does another run in a later reply tell
+        that the request may have been lost with the daemon that it went to.
+        """
         run: object = None
+        ids: set[str] = set()
         while True:
             ping = messages.call("ping")
             dealer.send(frame(ping), zmq.NOBLOCK)
             deadline = SYSTEM.monotonic() + self.timeout
-            reply = _receive(dealer, {call_id, ping["id"]}, deadline)
-            if reply is None or reply["id"] == call_id:
+            reply = _receive(dealer, {ping["id"], *ids}, deadline)
+            if reply is None or reply["id"] in ids:
                 return reply
-            if run is not None and reply.get("run") != run:
+            if not ids:
+                run, ids = reply.get("run"), {message["id"]}
+                self._post(dealer, message)
+            elif reply.get("run") != run:
                 raise exc.CallError("The daemon was restarted before it answered.")
-            run = reply.get("run")
-            reply = _receive(dealer, {call_id}, deadline)
+            reply = _receive(dealer, ids, deadline)
             if reply is not None:
                 return reply
 

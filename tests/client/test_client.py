@@ -239,6 +239,15 @@ class TestTimeouts(ClientCase):
             client.call("stop", waiting=True)
         self.assertIn("restarted", str(caught.exception))
 
+    def test_waiting_ends_when_the_request_was_lost_with_its_daemon(self) -> None:
+        def lose(properties: dict) -> None:
+            self.daemon.run = "the next one"  # and it answers every ping from now on
+
+        self.daemon.answers["stop"] = lose
+        with self.assertRaises(exc.CallError) as caught:
+            self.client(timeout=0.05).call("stop", waiting=True)
+        self.assertIn("restarted", str(caught.exception))
+
 
 class TestRefusals(ClientCase):
     def test_a_message_above_the_limit(self) -> None:
