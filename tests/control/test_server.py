@@ -51,8 +51,8 @@ class TestBadMessages(ControlCase):
 
     def test_numbers_of_frames(self) -> None:
         for count in (2, 3, 100):
-            self.refuses(messages.BAD_MESSAGE, f"{count} frames came", *[LIST] * count)
-        self.refuses(messages.BAD_MESSAGE, "2 frames came", LIST, b"")
+            self.refuses(messages.BAD_MESSAGE, f"{count} frames, expected one", *[LIST] * count)
+        self.refuses(messages.BAD_MESSAGE, "2 frames, expected one", LIST, b"")
 
     def test_a_frame_above_a_mebibyte(self) -> None:
         padding = b" " * messages.MAX_FRAME

@@ -20,7 +20,7 @@ class TestListening(MachineCase):
         listening = "cannot listen: "
         for path, reason in (
             ("sub", "HERE/sub is a folder; name a file in it"),
-            ("notes", "the file there is no socket; remove it, or use another path"),
+            ("notes", "the file there is not a socket; remove it, or use another path"),
             ("notes/x", "HERE/notes/x cannot be reached: Not a directory"),
         ):
             self.refused(f"[socket:s]\npath = {path}", f"4: [socket:s] path: {reason}")

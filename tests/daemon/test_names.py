@@ -6,7 +6,6 @@ import os
 import pwd
 import signal
 import unittest
-from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
 from tests.support import hanging
@@ -24,15 +23,15 @@ class TestSlowNames(ReloadCase):
         """Start a daemon in which names that begin with "slow-" hang."""
         place = folder(self)
         env = hanging.library(self, place)
-        self.gate = Path(env["SLOW_NAMES"])
-        os.mkfifo(self.gate)
+        os.mkfifo(env["SLOW_NAMES"])
+        self.gate = os.open(env["SLOW_NAMES"], os.O_RDWR)
+        self.addCleanup(os.close, self.gate)
         wrapper = hurried({"supervisor.supervisor.CHORES_TIMEOUT": 0.2})
         return self.up(text, env=env, wrapper=wrapper)
 
     def let_go(self) -> None:
-        """Have the look-up that hangs be answered."""
-        with open(self.gate, "wb"):
-            pass
+        """Let one look-up be answered: the one that hangs, or the next."""
+        os.write(self.gate, b".")
 
     def die(self, daemon: Daemon) -> float:
         """Have a's process die, and return how many seconds it took until the next one."""
