@@ -304,7 +304,8 @@ class TestCgroups(MachineCase):
     def test_where_they_cannot_be(self) -> None:
         text = "[circus]\ncgroup = {}\n[watcher:web]\ncmd = true\ncpu_limit = 2\n"
         (found,) = self.found(text.format(self.folder), PATH="/bin")
-        self.assertRegex(found, r"^2: \[circus\] cgroup: HERE is in a \w+ file system, not cgroup2; ")
+        where = r"HERE is in a \w+ file system, not cgroup2; "
+        self.assertRegex(found, rf"^2: \[circus\] cgroup: {where}")
 
     def test_a_controller_that_is_missing(self) -> None:
         text = "[circus]\ncgroup = auto\n[watcher:web]\ncmd = true\ncpu_limit = 2\n"
