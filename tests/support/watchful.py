@@ -11,9 +11,6 @@ from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
 
-PARTIAL = ("command:kill", "max_age")
-"""The causes of rollouts that replace some of the processes."""
-
 
 class WatchfulWorld(FakeWorld):
     """A fake world with opinions. Owned by the test's thread.
@@ -23,7 +20,7 @@ class WatchfulWorld(FakeWorld):
 
     Attributes:
         resized: The watchers that may have had more processes than now: a test has changed the
-            number, or a rollout of some has failed.
+            number, or a rollout has failed.
         rehooked: Those whose hooks it has changed.
         is_serial: Whether a watcher's hooks answer in the order in which they were asked.
         unanswered: How many questions to each hook are open.
@@ -178,8 +175,7 @@ class WatchfulWorld(FakeWorld):
         for pid in payload["kept"]:
             kept = pid in self.alive and pid not in self.asked
             assert kept or self.alive[pid].stale, f"{watcher!r}: {pid} is not kept"
-        if cause in PARTIAL:  # other new processes stay beside the kept ones: some are too many
-            self.resized.add(watcher)
+        self.resized.add(watcher)  # new ones may still end beside the kept ones
 
     def _check_reap(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
         pid = payload["process_pid"]
