@@ -49,7 +49,7 @@ class TestImports(unittest.TestCase):
         self.assertEqual((loaded - modules(NEEDED)) & LATE, set())
 
     def test_what_is_loaded_after_the_start(self) -> None:
-        names = "daemon.daemon daemon.succession supervisor.reloading supervisor.upgrade".split()
+        names = "daemon.daemon daemon.succession supervisor.reload.reloading supervisor.survival.upgrade".split()
         code = "; ".join(f"import cvec_circus.{name}" for name in names)
         loaded = modules(f"{code}; from cvec_circus.commands import table; table.load_all()")
         large = {"bz2", "lzma", "platform", "random", "shutil", "tempfile"}
