@@ -24,7 +24,7 @@ LATE = frozenset(
     " cvec_circus.supervisor.output.histories cvec_circus.supervisor.ending.watcher_cgroups"
     " cvec_circus.system.cgroup"
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
-    " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
+    " cvec_circus.system.daemonize cvec_circus.system.notify"
     " cvec_circus.stats cvec_circus.client.tunnel"
     " cvec_circus.system.virtualenv configobj dataclasses datetime difflib inspect"
     " logging.config logging.handlers pathlib psutil random setproctitle shutil tempfile"
@@ -49,7 +49,8 @@ class TestImports(unittest.TestCase):
         self.assertEqual((loaded - modules(NEEDED)) & LATE, set())
 
     def test_what_is_loaded_after_the_start(self) -> None:
-        names = "daemon.daemon daemon.succession supervisor.reload.reloading supervisor.survival.upgrade".split()
+        names = ["daemon.daemon", "daemon.succession"]
+        names += ["supervisor.reload.reloading", "supervisor.survival.upgrade"]
         code = "; ".join(f"import cvec_circus.{name}" for name in names)
         loaded = modules(f"{code}; from cvec_circus.commands import table; table.load_all()")
         large = {"bz2", "lzma", "platform", "random", "shutil", "tempfile"}
