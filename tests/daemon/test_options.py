@@ -41,7 +41,7 @@ class TestOptions(DaemonCase):
 
     def test_debug(self) -> None:
         daemon = self.daemon(SLEEP, circus="debug = True\nloglevel = error")
-        daemon.log.containing("[DEBUG] a: added (config)")
+        self.assertIn("[DEBUG] a: added (config)", "\n".join(daemon.log.seen))
         daemon = self.daemon(SLEEP, "--log-level", "info", circus="debug = True")
         daemon.wire.events.next("start")
         daemon.signal(signal.SIGTERM)

@@ -107,7 +107,7 @@ class TestOwnFiles(DaemonCase):
     def test_with_the_whole_folder(self) -> None:
         daemon = self.serve(period=0.05)
         shutil.rmtree(self.path.parent)
-        daemon.log.containing("cannot be restored: No such file or directory")
+        daemon.log.containing("cannot be restored: there is no folder ")
         make_folder(daemon.folder)
         self.assertTrue(self.is_back(daemon))
         daemon.order("restart", name="web")  # it has the new socket from its next start on

@@ -151,7 +151,7 @@ class TestPorts(ReloadCase):
     def test_a_host_that_nobody_knows(self) -> None:
         daemon = self.up(PLAIN)
         self.write(PLAIN + "[socket:x]\nhost = no.such.host.invalid\nport = 0\n")
-        self.assertIn("socket x: cannot resolve", daemon.wire.refused("reloadconfig"))
+        self.assertIn("[socket:x] host: cannot resolve", daemon.wire.refused("reloadconfig"))
         self.assertEqual(self.sockets(), {})
 
 

@@ -54,7 +54,9 @@ class TestSockets(SurvivalCase):
     def test_one_that_no_process_has_got_yet(self) -> None:
         """A rollout for another socket has failed: it has not been applied, also later."""
         cmd = f"sh -c 'test ! -e {{DIR}}/broken && exec {SERVE}'"
-        daemon = self.daemon(WEB.replace("{CMD}", cmd))
+        # Long enough for a process that fails at once, on a busy machine too.
+        slow = WEB.replace("min_uptime = 0.1", "min_uptime = 3")
+        daemon = self.daemon(slow.replace("{CMD}", cmd))
         address = self.address(daemon)
         (pid,) = daemon.wire.pids("web")
         self.assertTrue(eventually(lambda: daemon.call("is-active", name="web")["active"]))

@@ -58,7 +58,7 @@ class TestRefusals(UpgradeCase):
         file.write_text("nothing")
         for path in (str(file), "/nope/python", "no-such-python"):
             told = self.served.wire.refused("upgrade", python=path)
-            self.assertIn("no program", told)
+            self.assertIn("is not an executable program", told)
         file.chmod(0o755)
         self.refused(str(file), "it is not a program")
         self.refused("/bin/false", "exit code 1")
@@ -72,7 +72,7 @@ class TestRefusals(UpgradeCase):
 
     def test_one_that_breaks_after_its_trial(self) -> None:
         """The program of before is executed again, with all that was handed over."""
-        path = installations.ROOT / "cvec_circus" / "supervisor" / "handed.py"
+        path = installations.ROOT / "cvec_circus" / "supervisor" / "survival" / "handed.py"
         broken = "import sys\nif 'trial' not in sys.argv[0]:\n    raise RuntimeError('boom')\n"
         module = f"{path.read_text(encoding='utf-8')}\n{broken}"
         python = self.other(self.served, "9.1", **{"supervisor.survival.handed": module})

@@ -184,7 +184,7 @@ class TestThreadedArbiter(ArbiterCase):
         arbiter.start()
         self.addCleanup(arbiter.stop)
         wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
-        self.assertIn("a part of a program", wire.refused("upgrade"))
+        self.assertIn("embedded in a program", wire.refused("upgrade"))
 
     def test_quit_over_the_wire(self) -> None:
         arbiter = self.make()

@@ -207,9 +207,7 @@ class TestWithoutTheLibrary(ProcessCase):
         self.assertEqual(process.wait(), 2)
         with open(read_report, encoding="utf-8") as reports:
             self.assertEqual(reports.read(), f"{MISSING}\n")
-        said = process.rest().splitlines()
-        self.assertEqual(said[-1], f"error: {MISSING}")
-        self.assertEqual([line for line in said if "Traceback" in line], [])
+        self.assertEqual(process.rest(), "", "the daemon logs it")
 
 
 @needs_redis

@@ -24,23 +24,18 @@ def version(folder: Path, number: str, **replaced: str | None) -> str:
     All of it is this one, but for its number, and for the modules that are given by their names,
     with a dot for a slash, and their text, None for a module that it does not have.
     """
-    folder.mkdir()
-    package = folder / "cvec_circus"
-    package.mkdir()
-    whole = {name.partition(".")[0] for name in replaced}
-    for path in (ROOT / "cvec_circus").iterdir():
-        if path.name not in ("__init__.py", "__pycache__", *whole):
-            (package / path.name).symlink_to(path)
-    for name in whole:
-        (package / name).mkdir()
-        for path in (ROOT / "cvec_circus" / name).iterdir():
-            if path.name != "__pycache__":
-                (package / name / path.name).symlink_to(path)
+    source, package = ROOT / "cvec_circus", folder / "cvec_circus"
+    for path in source.rglob("*"):
+        if path.is_file() and path.parent.name != "__pycache__":
+            there = package / path.relative_to(source)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.symlink_to(path)
     for name, text in replaced.items():
         path = package / f"{name.replace('.', '/')}.py"
         path.unlink(missing_ok=True)
         if text is not None:
             path.write_text(text, encoding="utf-8")
-    text = (ROOT / "cvec_circus" / "__init__.py").read_text(encoding="utf-8")
+    text = (source / "__init__.py").read_text(encoding="utf-8")
+    (package / "__init__.py").unlink()
     (package / "__init__.py").write_text(text.replace('"0.1.0"', f'"{number}"'), encoding="utf-8")
     return python(folder, f"export PYTHONPATH={shlex.quote(str(folder))}")

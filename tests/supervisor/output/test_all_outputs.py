@@ -117,7 +117,7 @@ class TestTheLast(OutputsCase):
         self.assertEqual(refused("logs", name=["db", "no"]), "program no not found")
         self.assertEqual(refused("logs", name=["no*"]), "program no* not found")
         self.assertEqual(self.texts(name=["no"], since="ab:1"), [])
-        self.assertIn("it is a text", refused("logs", name="d*", since=5))
+        self.assertIn("must be text", refused("logs", name="d*", since=5))
         self.assertIn("more than 20 patterns", refused("logs", name=["*"] * 21))
         for since in ("ab", "ab:", ":1", "-1", "ab:1x", "ab:" + "1" * 100):
             self.assertIn("since", refused("logs", since=since))
