@@ -45,8 +45,8 @@ class Arbiter(Watchers):
     calling thread becomes the supervisor thread, unless it is the main one, in which signal
     handlers may raise in the middle of anything: that waits beside a supervisor thread. For as long
     as it waits there, SIGTERM, SIGINT and SIGQUIT stop everything, and SIGHUP reloads, as in the
-    daemon. Nothing is logged unless one of `loglevel`, `logoutput`, `loggerconfig` and `debug` is
-    given, or the program sets up logging.
+    daemon. Warnings and errors are written to standard error, unless one of `loglevel`,
+    `logoutput`, `loggerconfig` and `debug` is given, or the program sets up logging.
 
     A subclass may override `start` and `stop`. Its `stop` is called, on the supervisor thread, when
     a signal or a `quit` has begun the end, before any process is asked to stop.
