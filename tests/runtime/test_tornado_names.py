@@ -80,7 +80,7 @@ class TestNames(LoopCase):
             self.loop._no_such_name  # noqa: B018
 
     def test_coroutines(self) -> None:
-        said = "coroutine is a coroutine function, which no loop awaits here; give a plain"
+        said = "coroutine is a coroutine function, which no loop awaits here; write a plain"
         for call in (
             self.loop.add_callback,
             self.loop.spawn_callback,
