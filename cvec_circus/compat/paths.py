@@ -68,6 +68,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "plugins": {
         "": "__version__ logger",
         "client": "cast_message make_message",
+        "runtime.coroutines": "AsyncPeriodicCallback",  # not before it is asked for: asyncio
         "runtime.runner": "main",
         "util": f"{_ENDPOINTS} configure_logger debuglog get_connection resolve_name to_bool"
         " to_bytes to_str",
@@ -98,7 +99,11 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "stream.redirector": "Redirector",
         "util": "resolve_name to_str",
     },
-    "util": {**_LOGGER, "exc": "ConflictError"},
+    "util": {
+        **_LOGGER,
+        "exc": "ConflictError",
+        "runtime.coroutines": "AsyncPeriodicCallback",
+    },
     "watcher": {
         **_LOGGER,
         "process": "DEAD_OR_ZOMBIE Process UNEXISTING",
