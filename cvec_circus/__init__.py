@@ -49,9 +49,8 @@ def __getattr__(name: str) -> Any:
     if name == "logger":
         import logging
 
-        made = globals()["logger"] = logging.getLogger("cvec_circus")
-        made.addHandler(logging.NullHandler())
-        return made
+        globals()["logger"] = logging.getLogger("cvec_circus")
+        return globals()["logger"]
     if name not in ("__all__", "ArbiterHandler"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from cvec_circus.compat.paths import find

@@ -43,7 +43,6 @@ from cvec_circus.compat.values import (
 from cvec_circus.logs.log import FORMAT as LOG_FMT
 from cvec_circus.logs.log import configure_logger
 from cvec_circus.options.kinds import human2bytes
-from cvec_circus.runtime.loop import AsyncPeriodicCallback
 from cvec_circus.system.signals import to_signum
 
 __all__ = [
@@ -60,7 +59,6 @@ __all__ = [
     "MAXFD",
     "REDIRECT_TO",
     "TRUTHY_STRINGS",
-    "AsyncPeriodicCallback",
     "DictDiffer",
     "ImportStringError",
     "ObjectDict",

@@ -5,6 +5,9 @@ All of it runs in as many processes as there are processors; CVEC_CIRCUS_JOBS sa
 Signals do what they do, wherever it is run: a shell that starts it in the background has SIGINT
 ignored, and nohup SIGHUP. Whatever a test starts would inherit that, and not be ended by them.
 
+What the package logs is discarded, unless a test asks for it: Python would write warnings to
+standard error.
+
 Bytecode is written once, even under PYTHONDONTWRITEBYTECODE: the suite starts hundreds of programs,
 and each of them would compile all that it imports.
 """
@@ -12,6 +15,7 @@ and each of them would compile all that it imports.
 from __future__ import annotations
 
 import compileall
+import logging
 import os
 import signal
 import sys
@@ -31,6 +35,7 @@ if "unittest" in sys.modules:  # and not in a process of a test, which imports i
     for signum, disposition in DEFAULTS.items():
         if signal.getsignal(signum) == signal.SIG_IGN:
             signal.signal(signum, disposition)
+    logging.getLogger("cvec_circus").addHandler(logging.NullHandler())
     compileall.compile_dir(Path(__file__).resolve().parent.parent / "cvec_circus", quiet=2)
 
 

@@ -13,6 +13,12 @@ IDLE = "tornado has calls to make on a loop that nobody runs"
 
 PACKAGE = "cvec_circus"
 
+ORDERS = (
+    "write a plain function: orders begin when they are called, and .add_done_callback(fn) calls a "
+    "function at their end"
+)
+"""What to write instead of a coroutine that the supervisor thread would have to await."""
+
 
 def overridden(cls: type, names: Iterable[str]) -> list[str]:
     """Return which of these names a subclass, or a class it is mixed with, overrides."""
@@ -51,11 +57,20 @@ def warn_of_idle_tornado() -> None:
         warnings.warn(f"{IDLE}: an arbiter does not; run them on a thread", stacklevel=3)
 
 
-def require_plain(name: str, fn: T) -> T:
-    """Return a function, or None, unchanged; raise TypeError for a coroutine function."""
+def require_plain(name: str, fn: T, instead: str = "write a plain function") -> T:
+    """Return a function, or None, unchanged.
+
+    Args:
+        name: The parameter that it is given for.
+        fn: The function.
+        instead: What to write instead of a coroutine function.
+
+    Raises:
+        TypeError: It is a coroutine function, of Python's or of tornado's.
+    """
     import inspect
 
-    if inspect.iscoroutinefunction(fn):
+    if inspect.iscoroutinefunction(fn) or getattr(fn, "__tornado_coroutine__", False):
         text = f"{name}: {getattr(fn, '__qualname__', fn)} is a coroutine function, which no loop"
-        raise TypeError(f"{text} awaits here; give a plain function")
+        raise TypeError(f"{text} awaits here; {instead}")
     return fn

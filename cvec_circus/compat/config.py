@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,8 +43,8 @@ def get_config(config_file: str) -> dict[str, Any]:
     """Read a configuration file, with all that it includes. It may block.
 
     The mappings are what `Arbiter`, `Watcher` and `CircusSocket` take as keywords. A watcher or
-    plugin that is wrong in itself is left out, with a warning for each problem: in the log, or as
-    Python's where the program has set up none. Users and groups need not be those of this machine.
+    plugin that is wrong in itself is left out, with a warning in the log for each problem. Users
+    and groups need not be those of this machine.
 
     Args:
         config_file: The main file.
@@ -72,10 +70,7 @@ def get_config(config_file: str) -> dict[str, Any]:
         logger.warning("%s", line)
     for name, problems in configuration.left_out:
         for line in problems:
-            if _is_heard():
-                logger.warning("%s is left out: %s", name, line)
-            else:
-                warnings.warn(f"{name} is left out: {line}", stacklevel=2)
+            logger.warning("%s is left out: %s", name, line)
     config: dict[str, Any] = dict(configuration.circus)
     config.update({key: None for key in _LOG if key not in build.circus.values})
     config["watchers"] = [
@@ -86,16 +81,6 @@ def get_config(config_file: str) -> dict[str, Any]:
     ]
     config["sockets"] = [{**one.options, "name": one.name} for one in configuration.sockets]
     return config
-
-
-def _is_heard() -> bool:
-    """Tell whether a line of the log reaches anything."""
-    place: logging.Logger | None = logger
-    while place is not None:
-        if any(not isinstance(one, logging.NullHandler) for one in place.handlers):
-            return True
-        place = place.parent if place.propagate else None
-    return False
 
 
 def _watcher(options: WatcherOptions, section: Section) -> dict[str, Any]:

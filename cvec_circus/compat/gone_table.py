@@ -64,8 +64,8 @@ GONE = (
     # -- programs that embed an arbiter
     Gone(
         "arbiter.Arbiter",
-        "context ctrl evpub_socket loop socket_event",
-        "tornado's loop and what of ZeroMQ ran on it",
+        "context evpub_socket socket_event",
+        "a part of ZeroMQ that ran on tornado's loop",
         "write arbiter.ask(fn) to call a function on its thread, CircusClient for commands",
         "embedding",
     ),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from cvec_circus.compat import gone
 
@@ -68,6 +68,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "plugins": {
         "": "__version__ logger",
         "client": "cast_message make_message",
+        "runtime.coroutines": "AsyncPeriodicCallback",  # not before it is asked for: asyncio
         "runtime.runner": "main",
         "util": f"{_ENDPOINTS} configure_logger debuglog get_connection resolve_name to_bool"
         " to_bytes to_str",
@@ -98,7 +99,11 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "stream.redirector": "Redirector",
         "util": "resolve_name to_str",
     },
-    "util": {**_LOGGER, "exc": "ConflictError"},
+    "util": {
+        **_LOGGER,
+        "exc": "ConflictError",
+        "runtime.coroutines": "AsyncPeriodicCallback",
+    },
     "watcher": {
         **_LOGGER,
         "process": "DEAD_OR_ZOMBIE Process UNEXISTING",
@@ -126,8 +131,10 @@ def find(module: str, name: str) -> Any:
     place = module[len(PACKAGE) + 1 :]
     for home, names in ELSEWHERE.get(place, {}).items():
         if name in names.split():
-            found = importlib.import_module(f"{PACKAGE}.{home}" if home else PACKAGE)
-            return getattr(found, name)
+            where = f"{PACKAGE}.{home}" if home else PACKAGE
+            if name == "main":
+                return ending(where)
+            return getattr(importlib.import_module(where), name)
     row = gone.find(place, name)
     if row is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
@@ -148,3 +155,17 @@ def finder(module: str) -> Callable[[str], Any]:
         return find(module, name)
 
     return find_in
+
+
+def ending(home: str) -> Callable[..., NoReturn]:
+    """Return the `main` of a program that ends the process, as those of Circus' modules do.
+
+    Args:
+        home: The module whose `main` returns the exit code; imported by the first call.
+    """
+
+    def main(argv: Sequence[str] | None = None) -> NoReturn:
+        """Run the program, by default with the arguments of the process; raises SystemExit."""
+        sys.exit(importlib.import_module(home).main(argv))
+
+    return main

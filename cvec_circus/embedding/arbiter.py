@@ -11,8 +11,9 @@ from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.calling import in_order
-from cvec_circus.base.overrides import overridden, require_plain, warn_of_idle_tornado
+from cvec_circus.base.overrides import ORDERS, overridden, require_plain, warn_of_idle_tornado
 from cvec_circus.compat.signatures import ARBITER_FURTHER
+from cvec_circus.embedding.calls import call
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
 from cvec_circus.embedding.resources import (
@@ -45,8 +46,8 @@ class Arbiter(Watchers):
     calling thread becomes the supervisor thread, unless it is the main one, in which signal
     handlers may raise in the middle of anything: that waits beside a supervisor thread. For as long
     as it waits there, SIGTERM, SIGINT and SIGQUIT stop everything, and SIGHUP reloads, as in the
-    daemon. Nothing is logged unless one of `loglevel`, `logoutput`, `loggerconfig` and `debug` is
-    given, or the program sets up logging.
+    daemon. Warnings and errors are written to standard error, unless one of `loglevel`,
+    `logoutput`, `loggerconfig` and `debug` is given, or the program sets up logging.
 
     A subclass may override `start` and `stop`. Its `stop` is called, on the supervisor thread, when
     a signal or a `quit` has begun the end, before any process is asked to stop.
@@ -113,6 +114,8 @@ class Arbiter(Watchers):
         self._stopped_by: int | None = None
         self._stopped_early = False
         self._stop_is_called = False
+        self._exit: SystemExit | None = None
+        self._reach.on_exit = self._stop_for
         self._signals = TakenSignals(signals, self._reach, self._begin_to_stop)
         self._pid = 0
         self._thread: threading.Thread | None = None
@@ -138,17 +141,22 @@ class Arbiter(Watchers):
             ConflictError: It is already running.
             TypeError: `cb` is a coroutine function.
             RuntimeError: The system has no thread for it, or this one takes no signals.
+            SystemExit: `cb`, or a callback of a promise, called `sys.exit`; everything has been
+                stopped.
             BaseException: What a signal handler of the program raised: after everything has been
                 stopped, which is hurried if a second handler raises.
         """
-        require_plain("cb", cb)
+        require_plain("cb", cb, ORDERS)
         if threading.current_thread() is threading.main_thread():
             warn_of_idle_tornado()
             with self._signals:
-                return self._launch(cb, to_the_end=True)
-        self._signals.require_main_thread()
-        end = self._begin([])
-        self._live(cb, Promise())
+                end = self._launch(cb, to_the_end=True)
+        else:
+            self._signals.require_main_thread()
+            end = self._begin([])
+            self._live(cb, Promise())
+        if self._exit is not None:
+            raise self._exit
         return end
 
     def _begin(self, claims: list[None]) -> Promise:
@@ -166,6 +174,8 @@ class Arbiter(Watchers):
             self._stopped_early = by not in (None, threading.get_ident())
             self._has_begun = True
             self._stop_is_called = False
+            self._exit = None
+            self._calls.begin()
             self._claims = claims
             self._is_opening = True  # last: a signal handler that raises before has begun nothing
         return self._end
@@ -228,7 +238,7 @@ class Arbiter(Watchers):
             failure = error
             raise
         finally:
-            self._close(code, failure)
+            self._close(code, failure or self._exit)
 
     def _open(self, cb: Started | None) -> Supervisor:
         """Open everything that listens; then the real addresses are known."""
@@ -262,6 +272,7 @@ class Arbiter(Watchers):
         self._is_opening = False
         if self._stopped_early:
             self._reach.post(stop_all)
+        self._reach.post(self._calls.call_pending)
         return supervisor
 
     def _tell_started(self, cb: Started, outcome: Outcome) -> None:
@@ -272,7 +283,7 @@ class Arbiter(Watchers):
         else:
             started.fail(exc.CircusError(outcome.error))
         assert self._life is not None
-        self._life.supervisor.loop.post(cb, started)
+        self._life.supervisor.loop.post(call, self._reach, cb, started)
 
     def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
         functions = super()._before_reload(names)
@@ -289,6 +300,7 @@ class Arbiter(Watchers):
         finally:
             atexit.unregister(self._stop_at_exit)
             self._reach.end()
+            self._calls.end()
             self._life = None
             self._is_opening = False
             if failure is None:
@@ -331,6 +343,11 @@ class Arbiter(Watchers):
             return False  # a signal handler has raised before the start had begun
         self._reach.post(stop_all, actor, cause)
         return True
+
+    def _stop_for(self, error: SystemExit) -> None:
+        """Begin the end because a callback called `sys.exit`, which `start` raises then."""
+        self._exit = error
+        self._begin_to_stop("exit", self._reach.actor)
 
     def _tell_end(self, cause: str, bound: float) -> None:
         """Call the `stop` of a subclass when something else has begun the end."""

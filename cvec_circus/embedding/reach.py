@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus import exc
+from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.home import Home
 from cvec_circus.control.server import PROGRAM, Reply
@@ -30,10 +30,13 @@ class Reach:
 
     Attributes:
         arbiter: The arbiter whose objects these are.
+        on_exit: Called on the supervisor thread with the SystemExit of a function that it has
+            called for the program.
     """
 
     def __init__(self, arbiter: object) -> None:
         self.arbiter = arbiter
+        self.on_exit: Callable[[SystemExit], object] = _ignore_exit
         self._supervisor: Supervisor | None = None
         self._owner: int | None = None
         self._home: Home | None = None
@@ -146,7 +149,13 @@ class Reach:
     def _later(self, fn: Callable[[], object]) -> bool:
         """Call a function in the next turn of the supervisor thread; return False without one."""
         supervisor = self._supervisor
-        return supervisor is not None and supervisor.loop.post(fn)
+        return supervisor is not None and supervisor.loop.post(self._call, fn)
+
+    def _call(self, fn: Callable[[], object]) -> None:
+        try:
+            fn()
+        except SystemExit as error:
+            self.on_exit(error)
 
     def order(self, command: str, field: str = "", /, **properties: Any) -> Promise:
         """Carry out a command in the name of `actor`; see `order_as`."""
@@ -205,6 +214,10 @@ class PromisedReply(Reply):
         """Report a failure in a sentence."""
         self.answered = True
         self._promise.fail(exc.CircusError(reason))
+
+
+def _ignore_exit(error: SystemExit) -> None:
+    logger.error("sys.exit(%s) in a callback, ignored: write arbiter.stop()", error.code)
 
 
 def _stopped() -> exc.SupervisorStopped:

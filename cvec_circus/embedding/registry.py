@@ -17,6 +17,7 @@ from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
+from cvec_circus.embedding.calls import ArbiterController, ArbiterLoop
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.published import PublishedArbiter
 from cvec_circus.embedding.reach import Reach
@@ -39,6 +40,10 @@ class Watchers(PublishedArbiter):
 
     Before the start these are the watchers that it was made with, and those that were added; from
     the start to the end, those that it has at this moment, those of its plugins included.
+
+    Attributes:
+        loop: An `ArbiterLoop`, which calls functions on the supervisor thread.
+        ctrl: An object with a `loop` that programs for Circus set, without effect.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -53,6 +58,9 @@ class Watchers(PublishedArbiter):
         circus: dict[str, Any],
     ) -> None:
         self._reach = Reach(self)
+        self.loop: Any = ArbiterLoop(self._reach)
+        self.ctrl = ArbiterController(self.loop)
+        self._calls: ArbiterLoop = self.loop
         self._described = list(watchers)
         self._plugins = list(plugins)
         self._sockets = list(sockets)
@@ -97,6 +105,11 @@ class Watchers(PublishedArbiter):
         """The name of this machine, after `fqdn_prefix` and an @ if there is one."""
         prefix = self._configuration.circus["fqdn_prefix"]
         return f"{prefix}@{socket.getfqdn()}" if prefix else socket.getfqdn()
+
+    def _ensure_ioloop(self) -> ArbiterLoop:
+        """Set `loop` anew where a program, as for Circus, has set it to None."""
+        self.loop = self._calls
+        return self._calls
 
     def ask(self, fn: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
         """Call `fn(supervisor, *args)` on the supervisor thread, and return its result.

@@ -23,10 +23,10 @@ Names = Optional[list[str]]
 LOOK_DELAY = 1.0
 
 LOG_OPTIONS = ("loglevel", "logoutput", "loggerconfig", "debug")
-"""With any of these options, an arbiter opens a log. Without them, only the program's own setup of
-logging decides what is logged."""
+"""With any of these options, an arbiter opens a log. Without them, the program's own setup of
+logging decides what is logged; if there is none, Python writes warnings to standard error."""
 
-SILENT_LEVEL = "error"
+LEVEL_WITHOUT = "warning"
 """The level at which the plugins of an arbiter without a log write to standard error."""
 
 
@@ -124,7 +124,7 @@ class Borrowed:
     @property
     def level(self) -> str:
         """The level at which plugins log."""
-        return SILENT_LEVEL if self._log is None else self._log.level
+        return LEVEL_WITHOUT if self._log is None else self._log.level
 
     def fileno(self) -> int | None:
         """Return the file that plugins log to; None for standard error."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.calling import in_order
-from cvec_circus.base.overrides import require_plain
+from cvec_circus.base.overrides import ORDERS, require_plain
 from cvec_circus.embedding.arbiter import LONGEST_STOP, Arbiter, Started
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described
@@ -34,11 +34,12 @@ class ThreadedArbiter(Arbiter):
         """Open everything that listens, and return while its thread starts the watchers.
 
         Returns:
-            A promise whose result comes at the end; it is that of `Arbiter.start`.
+            A promise whose result comes at the end; it is that of `Arbiter.start`, or raises
+            SystemExit where that does.
 
         It takes and raises what `Arbiter.start` does, but for what signal handlers raise.
         """
-        require_plain("cb", cb)
+        require_plain("cb", cb, ORDERS)
         self._signals.require_main_thread()
         return self._launch(cb, to_the_end=False)
 

@@ -243,7 +243,8 @@ def configure_logger(
 ) -> Log:
     """Open a log for a logger, mostly for `cvec_circus.logger`, as the daemon does for itself.
 
-    An embedded arbiter logs nothing until this is called, or `logging` is configured.
+    Until this is called, or `logging` is configured, Python writes warnings of an embedded arbiter
+    to standard error.
 
     Args:
         logger: The logger.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvec_circus.runtime.loop import AsyncPeriodicCallback as AsyncPeriodicCallback
 from cvec_circus.runtime.loop import PeriodicCallback as PeriodicCallback
 from cvec_circus.runtime.loop import PluginLoop as PluginLoop
 from cvec_circus.runtime.loop import Timer as Timer

@@ -21,6 +21,8 @@ from cvec_circus.runtime.jobs import Jobs
 from cvec_circus.runtime.tornado_names import NO_TORNADO, TornadoNames
 
 Milliseconds = Union[float, timedelta]
+INSTEAD = "write a plain function, or an AsyncPeriodicCallback, which awaits"
+
 Then = Callable[[Any, Union[BaseException, None]], object]
 
 
@@ -232,7 +234,7 @@ class PluginLoop(TornadoNames):
         else:
             if isinstance(result, CoroutineType):
                 result.close()
-                error = TypeError(f"{_name(call)} is a coroutine, which no loop runs")
+                error = TypeError(f"{_name(call)} is a coroutine, which no loop awaits; {INSTEAD}")
                 self._complaints.tell(error, _name(call))
 
     def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then) -> None:
@@ -259,6 +261,8 @@ class PeriodicCallback:
     next one's; those that a slow callback overruns are skipped. An exception is logged, and the
     calls continue.
     """
+
+    _awaits = False  # what the callback returns
 
     def __init__(
         self,
@@ -287,7 +291,7 @@ class PeriodicCallback:
             raise ValueError("the time between two calls must be above zero")
         if isinstance(jitter, PluginLoop):
             loop = jitter
-        self.callback = require_plain("callback", callback)
+        self.callback = callback if self._awaits else _require_plain(callback)
         self.callback_time = float(callback_time)
         self.jitter = jitter if isinstance(jitter, (int, float)) else 0.0
         self._loop = current_loop() if loop is None else loop
@@ -325,15 +329,15 @@ class PeriodicCallback:
         if timer is None:
             return None  # stopped after it was due
         try:
-            return self.callback()
+            return self._made()
         finally:
             with self._lock:
                 if self._timer is timer:  # neither stopped nor restarted meanwhile
                     self._arm()
 
-
-class AsyncPeriodicCallback(PeriodicCallback):
-    """The same under the other name that plugins written for Circus use. Safe from any thread."""
+    def _made(self) -> object:
+        """Make the call."""
+        return self.callback()
 
 
 _here = threading.local()
@@ -363,11 +367,15 @@ def _call(
     """Bind a callback to its arguments; raise TypeError for one that this loop cannot call."""
     if not callable(callback):
         raise TypeError(f"{callback!r} cannot be called")
-    require_plain("callback", callback)
+    _require_plain(callback)
     owner = type(getattr(callback, "__self__", None))
     if owner.__module__.partition(".")[0] == "tornado":
         raise TypeError(NO_TORNADO)
     return partial(callback, *args, **kwargs)
+
+
+def _require_plain(callback: Callable[..., object]) -> Callable[..., object]:
+    return require_plain("callback", callback, INSTEAD)
 
 
 def _name(call: Callable[[], object]) -> str:

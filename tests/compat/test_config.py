@@ -109,10 +109,6 @@ class TestConfig(ConfigCase):
         )
         self.assertEqual(arbiter.get_watcher("first").options("free.form"), [("free.form", "text")])
 
-    def test_what_is_left_out_where_there_is_no_log(self) -> None:
-        with self.assertWarnsRegex(UserWarning, f"wrong is left out: {self.file}:"):
-            get_config(self.file)
-
     def test_a_limit(self) -> None:
         self.assertEqual([rlimit_value(text) for text in ("", None, "5")], [-1, -1, 5])
 

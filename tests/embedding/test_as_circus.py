@@ -330,7 +330,7 @@ class TestInVain(ArbiterCase):
         async def later(*given: Any) -> None:
             raise AssertionError("nothing awaits it")
 
-        says = "later is a coroutine function, which no loop awaits here; give a plain function"
+        says = "later is a coroutine function, which no loop awaits here; write a plain function"
         for name, call in (
             ("cb", self.make(Arbiter).start),
             ("cb", self.make(ThreadedArbiter).start),

@@ -1,4 +1,4 @@
-"""The log of an arbiter: silent, unless the program asks for it."""
+"""The log of an arbiter: warnings alone, unless the program asks for more."""
 
 from __future__ import annotations
 
@@ -16,14 +16,35 @@ QUIET = """
 from cvec_circus import get_arbiter
 from tests.support.eventually import eventually
 arbiter = get_arbiter(
-    [{"cmd": "sleep 1000"}, {"name": "none", "cmd": "/no/such/program", "max_retry": 1}],
+    [{"cmd": "sleep 1000"}],
     "ipc://%(folder)s/control", "ipc://%(folder)s/events", background=True,
     plugins=[{"use": "cvec_circus.demo.logger.Logger", "name": "p", "filename": "%(folder)s/p"}],
 )
 arbiter.start().add_done_callback(lambda end: print(end.result()))
-up = {"sleep": "active", "none": "stopped", "p": "active"}
+up = {"sleep": "active", "p": "active"}
 assert eventually(lambda: arbiter.statuses() == up)
 arbiter.reload().exception()
+arbiter.stop()
+"""
+
+LOUD = """
+from cvec_circus import get_arbiter
+from tests.support.eventually import eventually
+
+def hook(watcher, **others):
+    watcher.evpub_socket
+
+def started(promise):
+    arbiter.start_io_loop()
+
+arbiter = get_arbiter(
+    [{"name": "hooked", "cmd": "sleep 1000", "hooks": {"after_start": hook}},
+     {"name": "none", "cmd": "/no/such/program", "max_retry": 1}],
+    "ipc://%(folder)s/control", "ipc://%(folder)s/events", background=True,
+    plugins=[{"use": "no_such_module.Plugin", "name": "p"}],
+)
+arbiter.start(cb=started)
+assert eventually(lambda: set(arbiter.statuses().values()) == {"stopped"})
 arbiter.stop()
 """
 
@@ -44,16 +65,30 @@ class TestLog(ArbiterCase):
         self.assertEqual(self.state(), self.before, "the logger is not what it was")
         return self.file.read_text() if self.file.exists() else ""
 
-    def test_a_program_that_has_not_asked_for_a_log(self) -> None:
+    def run_program(self, code: str) -> tuple[int, str, str]:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", QUIET % {"folder": self.folder}],
+            [sys.executable, "-W", "error", "-c", code % {"folder": self.folder}],
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        self.assertEqual((done.returncode, done.stdout), (0, "0\n"), done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 0, done.stderr)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_a_program_that_has_not_asked_for_a_log(self) -> None:
+        self.assertEqual(self.run_program(QUIET), (0, "0\n", ""))
+
+    def test_its_warnings_reach_standard_error(self) -> None:
+        code, _, said = self.run_program(LOUD)
+        self.assertEqual(code, 0, said)
+        for line in (
+            "none: given up: cannot run /no/such/program",
+            "GoneError: watcher.Watcher.evpub_socket was an object of the arbiter",
+            "GoneError: arbiter.Arbiter.start_io_loop was a step",
+            "p: given up: cannot import no_such_module.Plugin",
+        ):
+            with self.subTest(line):
+                self.assertIn(line, said)
 
     def test_output_and_level(self) -> None:
         for _ in range(3):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import threading
 import unittest
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -80,13 +83,12 @@ class TestNames(LoopCase):
             self.loop._no_such_name  # noqa: B018
 
     def test_coroutines(self) -> None:
-        said = "coroutine is a coroutine function, which no loop awaits here; give a plain"
+        said = "coroutine is a coroutine function, which no loop awaits here; write a plain"
         for call in (
             self.loop.add_callback,
             self.loop.spawn_callback,
             partial(self.loop.call_later, 1),
             lambda fn: self.loop.periodic(fn, 1000),
-            lambda fn: AsyncPeriodicCallback(fn, 1000),
         ):
             with self.assertRaisesRegex(TypeError, said):
                 call(coroutine)
@@ -98,6 +100,88 @@ class TestPeriodicCallback(unittest.TestCase):
         self.assertEqual(AsyncPeriodicCallback(print, 1000, loop).jitter, 0.0)
         callback = AsyncPeriodicCallback(print, 1000, 0.1, loop)
         self.assertEqual((callback.jitter, callback.callback_time), (0.1, 1000.0))
+
+
+class TestAsync(LoopCase):
+    def test_coroutines(self) -> None:
+        """Of Python's, of tornado's, and plain functions."""
+        kinds: list[Callable[[Any], Any]] = [coroutine_of, lambda fn: fn]
+        if importlib.util.find_spec("tornado"):
+            kinds.append(coroutine_of_tornado)
+        self.start()
+        for made in kinds:
+            with self.subTest(made):
+
+                def register(fn: Any, made: Any = made) -> AsyncPeriodicCallback:
+                    period = AsyncPeriodicCallback(made(fn), 1, loop=self.loop)
+                    period.start()
+                    return period
+
+                self.wait_for(register).stop()
+
+    def test_the_time_from_its_end_to_the_next(self) -> None:
+        times: list[float] = []
+        twice = threading.Event()
+
+        async def slow() -> None:
+            times.append(self.loop.monotonic())
+            threading.Event().wait(0.12)  # longer than the period
+            times.append(self.loop.monotonic())
+            if len(times) > 5:
+                twice.set()
+
+        period = AsyncPeriodicCallback(slow, 50, loop=self.loop)
+        period.start()
+        self.start()
+        self.assertTrue(twice.wait(10))
+        period.stop()
+        for end, begin in (times[1:3], times[3:5]):
+            self.assertGreaterEqual(begin - end, 0.049)
+
+    def test_one_that_raises(self) -> None:
+        calls = iter(range(2))
+
+        def register(callback: Any) -> AsyncPeriodicCallback:
+            async def fails() -> None:
+                if next(calls) == 0:
+                    raise ValueError("at first")
+                period.stop()
+                callback()
+
+            period = AsyncPeriodicCallback(fails, 1, loop=self.loop)
+            period.start()
+            return period
+
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.start()
+            self.wait_for(register)
+        self.assertIn("ValueError: at first", logs.output[0])
+
+    def test_a_callback_that_returns_a_coroutine(self) -> None:
+        self.start()
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.loop.add_callback(lambda: coroutine())
+            self.until_idle()
+        self.assertIn("which no loop awaits; write a plain function, or an Async", logs.output[0])
+
+
+def coroutine_of(fn: Callable[[], object]) -> Callable[[], Any]:
+    async def called() -> None:
+        await coroutine()
+        fn()
+
+    return called
+
+
+def coroutine_of_tornado(fn: Callable[[], object]) -> Callable[[], Any]:
+    gen = importlib.import_module("tornado.gen")
+
+    @gen.coroutine
+    def called() -> Any:
+        yield gen.moment
+        fn()
+
+    return called  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
 NAMES: dict[str, frozenset[str]] = {
     "compat": frozenset({"exc", "base", "system", "options", "wire", "client", "config"}),
     "arbiter": frozenset({"embedding", "compat.paths"}),
-    "circusctl": frozenset({"ctl", "compat.paths"}),
-    "circusd": frozenset({"daemon", "system", "compat.paths"}),
+    "circusctl": frozenset({"compat.paths"}),
+    "circusd": frozenset({"system", "compat.paths"}),
     "consumer": frozenset({"client", "compat.paths"}),
     "controller": frozenset({"compat.paths"}),
     "fixed_threading": frozenset(),
@@ -90,7 +90,6 @@ LATE_IMPORTS: dict[str, str | None] = {
     "commands.base": "cvec_circus.compat",
     "commands.restart": "cvec_circus.compat",  # only a program for Circus asks
     "compat.members": "cvec_circus.compat",
-    "circusd": None,  # whoever only wants `daemonize` has no use for the rest
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "daemon.succession": "shutil",  # only an upgrade needs it, and it loads three compressions

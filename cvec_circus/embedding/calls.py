@@ -1,0 +1,106 @@
+"""Functions that a program has the supervisor thread call, and the loop that takes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from cvec_circus import logger
+from cvec_circus.base.overrides import ORDERS, require_plain
+from cvec_circus.embedding.promise import Promise
+from cvec_circus.embedding.reach import Reach
+from cvec_circus.exc import GoneError
+
+INSTEAD = (
+    "an arbiter's loop is none of tornado's; write add_callback(fn), arbiter.stop(), or a thread "
+    "of your own (docs/embedding.rst)"
+)
+
+
+def call(reach: Reach, fn: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+    """Call a function of the program; log what it raises. On the supervisor thread.
+
+    A `sys.exit()` in it ends the arbiter; see `Reach.on_exit`.
+    """
+    name = getattr(fn, "__qualname__", repr(fn))
+    try:
+        result = fn(*args, **kwargs)
+    except SystemExit as error:
+        reach.on_exit(error)
+    except Exception:
+        logger.exception("%s raised", name)
+    else:
+        if inspect.isawaitable(result) and not isinstance(result, Promise):
+            if inspect.iscoroutine(result):
+                result.close()
+            logger.error("%s returned a coroutine, which no loop awaits here; %s", name, ORDERS)
+
+
+class ArbiterLoop:
+    """What an arbiter has as its `loop`. Safe from any thread.
+
+    It calls functions on the supervisor thread. A method of tornado's loop that it lacks says what
+    to write instead.
+    """
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._takes = True  # until the end of the arbiter, and from its next start on
+        # The program itself fills it, before the start; there is no bound but its own.
+        self._pending: deque[Callable[[], None]] = deque()
+
+    def add_callback(self, callback: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+        """Call a function with these arguments on the supervisor thread, which it must not hold up.
+
+        Before the start it waits for that; after the end it is not called.
+
+        Raises:
+            TypeError: It is a coroutine function.
+        """
+        require_plain("callback", callback, ORDERS)
+        self._pending.append(partial(call, self._reach, callback, *args, **kwargs))
+        if not self._reach.post(self.call_pending) and not self._takes:
+            self._pending.clear()
+
+    add_callback_from_signal = spawn_callback = add_callback
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what to write instead of another method of tornado's loop."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise GoneError(f"arbiter.loop.{name}: {INSTEAD}")
+
+    # -- for the arbiter
+
+    def begin(self) -> None:
+        """Keep functions for the start that begins."""
+        self._takes = True
+
+    def call_pending(self, supervisor: object) -> None:
+        """Call those that have come. On the supervisor thread."""
+        while self._pending:
+            self._pending.popleft()()
+
+    def end(self) -> None:
+        """Drop those that are left: the arbiter has ended."""
+        self._takes = False
+        self._pending.clear()
+
+
+class ArbiterController:
+    """What an arbiter has as its `ctrl`, whose `loop` programs for Circus set, without effect."""
+
+    def __init__(self, loop: ArbiterLoop) -> None:
+        self.loop: ArbiterLoop | None = loop
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what to write instead of what Circus' controller has."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise GoneError(
+            f"arbiter.ctrl.{name}: the arbiter itself takes commands; write CircusClient for them, "
+            "arbiter.ask(fn) to call a function on its thread (docs/embedding.rst)"
+        )
