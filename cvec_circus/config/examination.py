@@ -41,7 +41,6 @@ _ALWAYS = frozenset({"class", IGNORED})
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
-_LIKE_A_HEADER = re.compile(rf"\[(?:{'|'.join(KINDS)})(?::.*)?\]")
 _HASH = re.compile(r"\s#(?:\s|$)")
 _VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
 _OPERATOR = re.compile(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
@@ -121,15 +120,12 @@ class _Slips:
     # -- lines and values
 
     def _look_at_line(self, entry: Entry, path: str) -> None:
-        """Text after a header, and headers and options that begin with a blank, which makes them
-        part of the value above."""
+        """Text after a header, and options that begin with a blank, which makes them part of the
+        value above."""
         if entry.key is None and entry.note[:1] not in ("", ";", "#"):
             said = f"{entry.note[:40]!r} after the bracket is ignored; give it a line of its own"
             self._findings.at(Place(path, entry.line), said, entry.section)
         for line, text in entry.indented:
-            if _LIKE_A_HEADER.fullmatch(text):
-                said = f"indented, so a part of {entry.key} above; begin {text} at the margin"
-                self._findings.at(Place(path, line), said, entry.section)
             found = _LIKE_AN_OPTION.match(text)
             if found is None:
                 continue

@@ -35,6 +35,15 @@ class TestWhatTheCheckRefuses(ReloadCase):
         plan = self.reload(f"{watchers('a', 'b', 'c')}[uwsgi]\nx = 1\n")
         self.assertFalse(plan["changes"])
 
+    def test_headers_that_are_none(self) -> None:
+        daemon = self.up(watchers("a", "b", "c"))
+        before = self.pids("b")
+        for line in ("watcher:b", "  [watcher:b]", "<watcher:b>", "[watcher:b] ]"):
+            with self.subTest(line):
+                self.write(f"{watchers('a')}{line}\n{SLEEP}{watchers('c')}")
+                self.assertIn("[watcher:b]", daemon.wire.refused("reloadconfig", force=True))
+                self.assertEqual(self.pids("b"), before)
+
     def test_a_start_runs_the_others(self) -> None:
         daemon = self.daemon(f"{watchers('a')}[watchr:b]\n{SLEEP}")
         self.assertEqual(self.count(daemon), 1)
