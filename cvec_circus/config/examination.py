@@ -31,6 +31,7 @@ from cvec_circus.options.stream_classes import FILES, STREAM_CLASSES
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
 from cvec_circus.options.words import bare, split, without_literals
+from cvec_circus.wire.topics import fold
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
@@ -56,10 +57,16 @@ class Examination(NamedTuple):
 
 
 class There(NamedTuple):
-    """The names of what a daemon has beside its file, which the file may refer to. Immutable."""
+    """What a daemon has. Immutable.
+
+    Attributes:
+        sockets, watchers: The names of those beside its file, which the file may refer to.
+        before: The headers of what it has from its file, as that was.
+    """
 
     sockets: Collection[str] = ()
     watchers: Collection[str] = ()
+    before: Collection[str] = ()
 
 
 NOTHING = There()
@@ -72,11 +79,12 @@ def examine(path: str, environ: Mapping[str, str], cwd: str, there: There = NOTH
         path: The main file.
         environ: The environment that `$(circus.env.NAME)` and `$NAME` see.
         cwd: The folder that a relative `path` begins in.
-        there: What the daemon that asks has beside the file.
+        there: What the daemon that asks has.
     """
     findings = Findings(thorough=True)
     document = read(path, environ, cwd, findings)
-    build = Build(document.sections.values(), findings, environ, sockets=there.sockets)
+    sections = document.sections.values()
+    build = Build(sections, findings, environ, sockets=there.sockets, before=there.before)
     configuration = None
     with contextlib.suppress(ConfigError):  # the findings have all problems
         configuration = build.configuration()
@@ -104,8 +112,10 @@ class _Slips:
         for section in self._build.sections:
             meant = name_meant(section.name) if section.kind in KINDS[1:4] else section.name
             if meant and meant != section.name:
-                said = f"the name is {section.name}, as it stands; did you mean"
-                self._warn(section, "", f"{said} [{section.kind}:{meant}]?")
+                header = f"{section.kind}:{meant}"
+                said = f"the name is {section.name}, as it stands; did you mean [{header}]?"
+                is_problem = self._build.gone.get(fold(meant), "").lower() == header.lower()
+                self._findings.at(section.place(), said, section.header, is_problem=is_problem)
             for key in section.own_keys():
                 self._look_at_value(section, key, section.written[key])
         for socket in self._build.everything.sockets:

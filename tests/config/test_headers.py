@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.config.examination import There
 from tests.config.test_examination import WEB, SlipsCase
 
 
@@ -25,6 +26,42 @@ class TestHeaders(SlipsCase):
             f"3: [plugin:'p'] the name is 'p', {said} [plugin:p]?",
         )
         self.silent("[watcher: web]\ncmd = sleep 10\n[env:web]\nA = 1\n")
+
+    def test_sections_of_other_supervisors(self) -> None:
+        said = "unknown section, ignored; did you mean"
+        for header, body in (
+            ("program:b", "command = x"),
+            ("process: b", "x = y"),
+            ("b", "cmd = x"),
+            ("app:b", "cmd = x"),
+        ):
+            with self.subTest(header):
+                self.says(f"{WEB}[{header}]\n{body}\n", f"3: [{header}] {said} [watcher:b]?")
+        self.says(f"[DEFAULT]\ncmd = x\n{WEB}[b]\nx = y\n", "5: [b] unknown section, ignored")
+
+    def test_what_would_lose_what_runs(self) -> None:
+        """A header of no known kind, or with a mark too many, that names what runs."""
+        there = There(before=["socket:web", "socket:s", "plugin:p", "watcher:b", "watcher:Web"])
+        for header, meant in (
+            ("b", "watcher:b"),
+            ("B", "watcher:b"),
+            ("program:b", "watcher:b"),
+            ("process: b", "watcher:b"),
+            ("p", "plugin:p"),
+            ("s", "socket:s"),
+        ):
+            with self.subTest(header):
+                said = f"! 3: [{header}] unknown section; did you mean [{meant}]?"
+                self.assertEqual(self.found(f"{WEB}[{header}]\nx = y\n", there), [said])
+        [said] = self.found(f"{WEB}[watcher::b]\ncmd = sleep 10\n", there)
+        self.assertRegex(said, r"^! 3: \[watcher::b\] .*; did you mean \[watcher:b\]\?$")
+        for text in (
+            f"{WEB}[c]\nx = y\n",
+            f"{WEB}[watcher:b]\ncmd = sleep 10\n[b]\nx = y\n",
+            f"{WEB}[watcher:b]\ncmd = sleep 10\n[watcher::b]\ncmd = sleep 10\n",
+        ):
+            with self.subTest(text):
+                self.assertNotIn("!", "".join(self.found(text, there)))
 
     def test_indented_ones(self) -> None:
         self.says(
