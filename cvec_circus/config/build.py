@@ -30,7 +30,6 @@ from cvec_circus.config.section import (
     Findings,
     Section,
     header_meant,
-    kind_meant,
 )
 from cvec_circus.config.sockets import look as look_at_sockets
 from cvec_circus.exc import OptionError
@@ -67,6 +66,9 @@ DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_dir
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 """Keys of Circus without a meaning here."""
 
+_OF_OTHERS = frozenset({"program", "process"})
+"""How other supervisors call a section of a watcher."""
+
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
 
@@ -81,6 +83,7 @@ class Build:
             that is wrong is not left out but refused with the rest.
         judges_users: Whether users and groups must be those of this machine.
         sockets: The names of sockets that are there beside those of the sections.
+        before: The headers of the watchers, sockets and plugins that a daemon has from its files.
 
     Attributes:
         sections, findings: The arguments.
@@ -89,6 +92,7 @@ class Build:
         refused: By the header of a section the keys whose values were refused: in `everything`
             they have their defaults.
         everything: The configuration, with the watchers and plugins that have problems.
+        gone: By its folded name the header of what a daemon has, and no section makes any more.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Build:
         environ: Mapping[str, str] | None = None,
         judges_users: bool = True,
         sockets: Collection[str] = (),
+        before: Iterable[str] = (),
     ) -> None:
         self._judges_users = judges_users
         self.sections = list(sections)
@@ -108,6 +113,13 @@ class Build:
         self.refused: dict[str, set[str]] = {}
         self._is_file = environ is not None
         self._misspelt: dict[str, str] = {}  # the kind that was meant, by header
+        here = {(one.kind, fold(one.name)) for one in self.sections}
+        parts = ((header, *header.partition(":")) for header in before)
+        self.gone = {
+            fold(name): header
+            for header, kind, _, name in parts
+            if name and (kind, fold(name)) not in here
+        }
         for section in (one for one in self.sections if not one.kind):
             self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
@@ -164,14 +176,19 @@ class Build:
         return configuration
 
     def _judge_unknown(self, section: Section) -> None:
-        """Find what may be meant by a section of no known kind: what is near one is a problem."""
-        near = kind_meant(section.header)
-        if not near or not self._is_file:
-            self.findings.warn(section, "", "unknown section, ignored")
+        """Find what may be meant by a section of no known kind: what is near one is a problem, and
+        so is what is called like something that runs and would be removed."""
+        header = section.header
+        kind, _, name = header.partition(":")
+        name = name.strip()
+        meant = header_meant(header) or self.gone.get(fold(header)) or self.gone.get(fold(name), "")
+        if meant and self._is_file:
+            self._misspelt[header] = meant.partition(":")[0].lower()
+            self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
             return
-        self._misspelt[section.header] = near
-        meant = header_meant(section.header)
-        self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
+        is_like_one = kind.lower() in _OF_OTHERS or "cmd" in section.own_keys()
+        hint = f"; did you mean [{WATCHER}:{name or header}]?" if is_like_one else ""
+        self.findings.warn(section, "", f"unknown section, ignored{hint}")
 
     def _refuse(self, section: Section, error: OptionError) -> None:
         if ENV_FILE in section.lacks and names_in(str(section.values.get(error.option, ""))):

@@ -31,6 +31,7 @@ from cvec_circus.options.stream_classes import FILES, STREAM_CLASSES
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
 from cvec_circus.options.words import bare, split, without_literals
+from cvec_circus.wire.topics import fold
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
@@ -41,7 +42,6 @@ _ALWAYS = frozenset({"class", IGNORED})
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
-_LIKE_A_HEADER = re.compile(rf"\[(?:{'|'.join(KINDS)})(?::.*)?\]")
 _HASH = re.compile(r"\s#(?:\s|$)")
 _VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
 _OPERATOR = re.compile(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
@@ -57,10 +57,16 @@ class Examination(NamedTuple):
 
 
 class There(NamedTuple):
-    """The names of what a daemon has beside its file, which the file may refer to. Immutable."""
+    """What a daemon has. Immutable.
+
+    Attributes:
+        sockets, watchers: The names of those beside its file, which the file may refer to.
+        before: The headers of what it has from its file, as that was.
+    """
 
     sockets: Collection[str] = ()
     watchers: Collection[str] = ()
+    before: Collection[str] = ()
 
 
 NOTHING = There()
@@ -73,11 +79,12 @@ def examine(path: str, environ: Mapping[str, str], cwd: str, there: There = NOTH
         path: The main file.
         environ: The environment that `$(circus.env.NAME)` and `$NAME` see.
         cwd: The folder that a relative `path` begins in.
-        there: What the daemon that asks has beside the file.
+        there: What the daemon that asks has.
     """
     findings = Findings(thorough=True)
     document = read(path, environ, cwd, findings)
-    build = Build(document.sections.values(), findings, environ, sockets=there.sockets)
+    sections = document.sections.values()
+    build = Build(sections, findings, environ, sockets=there.sockets, before=there.before)
     configuration = None
     with contextlib.suppress(ConfigError):  # the findings have all problems
         configuration = build.configuration()
@@ -105,8 +112,10 @@ class _Slips:
         for section in self._build.sections:
             meant = name_meant(section.name) if section.kind in KINDS[1:4] else section.name
             if meant and meant != section.name:
-                said = f"the name is {section.name}, as it stands; did you mean"
-                self._warn(section, "", f"{said} [{section.kind}:{meant}]?")
+                header = f"{section.kind}:{meant}"
+                said = f"the name is {section.name}, as it stands; did you mean [{header}]?"
+                is_problem = self._build.gone.get(fold(meant), "").lower() == header.lower()
+                self._findings.at(section.place(), said, section.header, is_problem=is_problem)
             for key in section.own_keys():
                 self._look_at_value(section, key, section.written[key])
         for socket in self._build.everything.sockets:
@@ -121,15 +130,12 @@ class _Slips:
     # -- lines and values
 
     def _look_at_line(self, entry: Entry, path: str) -> None:
-        """Text after a header, and headers and options that begin with a blank, which makes them
-        part of the value above."""
+        """Text after a header, and options that begin with a blank, which makes them part of the
+        value above."""
         if entry.key is None and entry.note[:1] not in ("", ";", "#"):
             said = f"{entry.note[:40]!r} after the bracket is ignored; give it a line of its own"
             self._findings.at(Place(path, entry.line), said, entry.section)
         for line, text in entry.indented:
-            if _LIKE_A_HEADER.fullmatch(text):
-                said = f"indented, so a part of {entry.key} above; begin {text} at the margin"
-                self._findings.at(Place(path, line), said, entry.section)
             found = _LIKE_AN_OPTION.match(text)
             if found is None:
                 continue

@@ -77,19 +77,6 @@ class TestWatchers(ConfigTestCase):
         problem = "main.ini:6: [watcer:x] unknown section; did you mean [watcher:x]?"
         self.assertEqual(configuration.left_out, [("watcer:x", [problem])])
 
-    def test_a_header_without_its_bracket(self) -> None:
-        """Read as a key of the section above, it would take a watcher away."""
-        for line, meant in (
-            ("watcher:web]", "watcher:web"),
-            ("(watcher: web)", "watcher: web"),
-            ("Plugin:p ]", "Plugin:p"),
-            ("env:a[bc]]", "env:a[bc]"),
-        ):
-            text = f"[circus]\ncheck_delay = 3\n{line}\ncmd = x\n[watcher:w]\ncmd = x\n"
-            said = f"main.ini:3: this is not a section header; write [{meant}]"
-            self.assertEqual(self.problems(text), [said])
-        self.load("[watcher:w]\ncmd = x\nwatcher = [a]\nwatchers: [a]\n[socket:s]\nport: 1\n")
-
     def test_a_misspelt_section_alone(self) -> None:
         for header, meant in (
             ("watchr:web", "watcher:web"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.config.examination import examine
+from cvec_circus.config.examination import NOTHING, There, examine
 from cvec_circus.options.stream import PARTS
 from cvec_circus.options.stream_classes import STREAM_CLASSES
 from tests.config.support import ENVIRON, ConfigTestCase
@@ -13,10 +13,10 @@ WEB = "[watcher:web]\ncmd = sleep 10\n"
 
 
 class SlipsCase(ConfigTestCase):
-    def found(self, text: str) -> list[str]:
+    def found(self, text: str, there: There = NOTHING) -> list[str]:
         """Return what is said of a main file, without its name."""
         self.write("main.ini", text)
-        findings = examine("main.ini", ENVIRON, str(self.folder)).build.findings
+        findings = examine("main.ini", ENVIRON, str(self.folder), there).build.findings
         said = [
             f"{'! ' if one.is_problem else ''}{one.line.replace('main.ini:', '')}"
             for one in findings.everything()

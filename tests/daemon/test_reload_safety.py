@@ -35,6 +35,27 @@ class TestWhatTheCheckRefuses(ReloadCase):
         plan = self.reload(f"{watchers('a', 'b', 'c')}[uwsgi]\nx = 1\n")
         self.assertFalse(plan["changes"])
 
+    def test_headers_that_are_none(self) -> None:
+        daemon = self.up(watchers("a", "b", "c"))
+        before = self.pids("b")
+        for line in ("watcher:b", "  [watcher:b]", "<watcher:b>", "[watcher:b] ]"):
+            with self.subTest(line):
+                self.write(f"{watchers('a')}{line}\n{SLEEP}{watchers('c')}")
+                self.assertIn("[watcher:b]", daemon.wire.refused("reloadconfig", force=True))
+                self.assertEqual(self.pids("b"), before)
+
+    def test_sections_that_are_called_like_what_runs(self) -> None:
+        daemon = self.up(watchers("a", "b"))
+        before = self.pids("b")
+        for header in ("b", "program:b", "watcher::b"):
+            with self.subTest(header):
+                self.write(f"{watchers('a')}[{header}]\n{SLEEP}")
+                reason = daemon.wire.refused("reloadconfig", force=True)
+                self.assertIn("did you mean [watcher:b]?", reason)
+                self.assertEqual(self.pids("b"), before)
+        plan = self.reload(f"{watchers('a', 'b')}[b]\nx = y\n")
+        self.assertFalse(plan["changes"])
+
     def test_a_start_runs_the_others(self) -> None:
         daemon = self.daemon(f"{watchers('a')}[watchr:b]\n{SLEEP}")
         self.assertEqual(self.count(daemon), 1)

@@ -23,6 +23,7 @@ from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.rereading import reread
+from cvec_circus.config.section import SOCKET, WATCHER
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import explain
 from cvec_circus.options.secrets import Variables
@@ -177,13 +178,17 @@ class Reloading:
             self._failed(order, error)
 
     def _there(self) -> There:
-        """Return the names of what was not loaded from a configuration."""
+        """Return what was loaded from a configuration, and the names of what was not."""
         now = self._loaded.configuration
         sockets = {one.name.lower() for one in now.sockets}
         watchers = {fold(one.name) for one in now.watchers}
+        before = [f"{SOCKET}:{one.name}" for one in now.sockets]
+        before += [one.name for one in now.plugins]
+        before += [f"{WATCHER}:{one.name}" for one in now.watchers]
         return There(
             [one.name for one in self._desks.sockets if one.name.lower() not in sockets],
             [one.name for one in self._roster.watchers() if fold(one.name) not in watchers],
+            before,
         )
 
     def _running_plugins(self) -> list[PluginConfig]:
