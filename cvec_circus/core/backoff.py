@@ -46,7 +46,7 @@ class Backoff:
 
         Args:
             lived: How many seconds the process ran, or passed its live checks; 0 if it failed these
-                from the beginning, `NEVER` if it never executed its program.
+                from the beginning or was never ready, `NEVER` if it never executed its program.
             now: The instant of its death.
             options: The watcher's.
             random: In [0, 1), for the jitter; `respawn_delay` has none.

@@ -297,7 +297,8 @@ class Steps(Scheduler):
         if watcher.reason:
             return False
         if spare := self.spare(watcher) if places.stale else 0:
-            self._stop_each(watcher, list(places.stale)[:spare])
+            olds = sorted(places.stale, key=lambda process: process.is_ready)
+            self._stop_each(watcher, olds[:spare])
             more = True  # one less is on trial, and more may start
         more |= self.end_rollout(watcher)
         self.tell_ready(watcher)

@@ -250,7 +250,8 @@ class Recorder(Spawner):
     ) -> None:
         """Work out when its place may be filled again, if it leaves one.
 
-        Ending because it was not alive counts as a death: it lived as long as its checks held.
+        Ending because it was not alive counts as a death: it lived as long as its checks held. A
+        process whose checks of `ready` have never held has failed, however long it lived.
         """
         places = watcher.places
         if not process.holds_place:
@@ -267,6 +268,8 @@ class Recorder(Spawner):
             memory.ready_at = 0.0
             return
         lived = process.well_for if was_unwell else self.now() - process.spawned_at
+        if process.checked and not places.deaths[-1].was_proved:
+            lived = 0.0
         lived = NEVER if failure else lived
         self.back_off(watcher, process.wid, lived, process.cause)
 

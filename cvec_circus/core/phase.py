@@ -6,7 +6,7 @@ phase        meaning
 up           every place has a process that is proved and ready
 starting     processes start, or are not proved yet
 unready      a process was not ready in time, or does not pass a check any more
-backoff      a process has died too early, or could not be started: it waits
+backoff      a process has died too early or before it was ready, or could not be started
 waiting      it is to be up, and waits for something else: see `conditions`
 reloading    a rollout replaces its processes
 stopping     its processes are being ended

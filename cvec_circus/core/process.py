@@ -138,6 +138,11 @@ class ManagedProcess:
         return f"<{self.name}:{self.wid} {self.state.value} pid={self.pid}>"
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it has been ready once, and still is."""
+        return self.proved and not self.unready
+
+    @property
     def has_leader(self) -> bool:
         """Whether the process itself exists, not only its leftovers."""
         return self.state in LEADING

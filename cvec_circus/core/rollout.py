@@ -3,10 +3,11 @@
 A rollout begins with the processes that run: they become *stale*. It goes on as two numbers allow:
 at most `surge` processes start beside the stale ones, and at most `unavailable` places are without
 a process that is good enough. So a stale process is asked to stop when there is one too many of
-them and of those that have been proved. A watcher whose processes cannot run beside each other has
-a surge of 0: one place at a time, first the old process ends, then its successor starts. This
-includes programs that bind their own address: with `rollout = auto`, a watcher whose every check
-probes the same address for all processes, where the old one would answer for the new.
+them and of those that have been proved; one that is not ready goes before those that are. A watcher
+whose processes cannot run beside each other has a surge of 0: one place at a time, first the old
+process ends, then its successor starts. This includes programs that bind their own address: with
+`rollout = auto`, a watcher whose every check probes the same address for all processes, where the
+old one would answer for the new.
 
 **It fails** when a new process exits, cannot be started, is refused by a hook, or is not ready in
 time. Until the rollout is over, the exit of a proved process counts too, and so does a `live` check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.base.clock import exponential, jittered
+from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import FakeWorld
 
@@ -208,6 +209,56 @@ class TestJitter(BackoffCase):
         self.assertEqual(exponential(10_000, 0.05, 3.0), 3.0)
 
 
+class TestNeverReady(BackoffCase):
+    """Processes that end before their checks of `ready` have held."""
+
+    def test_they_wait_however_long_they_lived(self) -> None:
+        watcher = self.world.up(ready={"a": "notify"}, ready_timeout=5)
+        self.assertEqual(phase(watcher), "starting")
+        delays = []
+        for _ in range(4):
+            delays.append(self.crash(lived=3))
+            self.assertEqual(phase(watcher), "backoff")
+        delays += [self.crash(lived=30), self.crash(lived=30)]  # after their time is up
+        self.assertEqual(delays, [0, 0.05, 0.1, 0.2, 0.4, 0.8])
+        self.world.probes.all_hold()
+        self.assertEqual(phase(watcher), "up")
+        self.assertEqual(self.crash(lived=30), 0)
+        self.assertEqual(phase(watcher), "starting")
+
+    def test_work_that_is_done_is_no_failure(self) -> None:
+        watcher = self.world.up(ready={"a": "notify"}, on_demand=True, use_sockets=True)
+        for pid in (100, 101, 102):
+            self.world.connect(watcher)
+            self.world.settle()
+            self.assertEqual(self.world.pids(watcher), [pid])
+            self.world.advance(3)
+            self.world.die(pid)
+            self.world.settle()
+
+    def test_the_reason(self) -> None:
+        watcher = self.world.up(ready={"a": "notify"}, ready_timeout=5)
+        said = []
+        for _ in range(3):
+            self.world.advance(3)
+            pid = self.world.pids(watcher)[0]
+            self.world.die(pid, 6)
+            self.world.settle()
+            said.append(self.world.why(watcher))
+            self.world.advance(0.2)
+        runs = "is not ready yet, after a failure: process 100 exited with 6"
+        self.assertEqual(said[0], f"slot 1: process 101 runs, and {runs}")
+        for times, pid, told in ((2, 101, said[1]), (3, 102, said[2])):
+            row = f"slot 1 has died {times} times in a row, never ready"
+            self.assertRegex(told, f"^{row}: process {pid} exited with 6; next start in 0.[01] s$")
+        self.world.probes.all_hold()
+        self.assertEqual(self.world.why(watcher), "")
+        self.world.die(103, 6)
+        self.world.advance(0)
+        row = "slot 1 has died 4 times in a row, each within 1 s or before it was ready"
+        self.assertIn(row, self.world.why(watcher))
+
+
 class TestWhatIsTold(BackoffCase):
     def test_a_wait_of_a_second_or_more_is_an_event(self) -> None:
         self.world.up()
@@ -230,7 +281,7 @@ class TestWhatIsTold(BackoffCase):
         )
         self.world.advance(0.7)
         said = "slot 1: process 107 runs, and is not ready yet, after 7 failures in a row"
-        self.assertEqual(self.world.why(watcher), said)
+        self.assertEqual(self.world.why(watcher), f"{said}: process 106 exited with 0")
 
     def test_a_one_shot_that_is_not_replaced_does_not_back_off(self) -> None:
         self.world.up(respawn=False, respawn_delay=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.core.watcher import Watcher
 from tests.core.test_rollouts import RolloutCase
 
 
@@ -113,6 +114,49 @@ class TestRecreate(RolloutCase):
                 self.world.die(101, 1)
                 self.world.advance(5)
                 self.assertEqual(self.world.pids(watcher), [100])
+
+
+class TestOnceMore(RolloutCase):
+    """A rollout that has failed before: some places have no process that is ready."""
+
+    def reload_broken(self, watcher: Watcher, good: list[int]) -> None:
+        """Reload a program that exits before it is ready."""
+        outcomes = self.reload(watcher)
+        for _ in range(20):
+            self.world.advance(0.5)
+            for pid in {*self.world.pids(watcher)} - {*good}:
+                self.world.die(pid, 6)
+            self.world.settle()
+        self.assertIn("exited with 6", self.error(outcomes))
+
+    def test_what_is_not_ready_goes_first(self) -> None:
+        for size, options, kept in (
+            (4, {"max_surge": 0, "max_unavailable": "50%"}, [102, 103]),
+            (4, {"max_unavailable": 2}, [102, 103]),
+            (3, {"rollout": "recreate"}, [101, 102]),
+        ):
+            with self.subTest(options):
+                self.setUp()
+                watcher = self.up(numprocesses=size, ready={"a": "notify"}, **options)
+                self.reload_broken(watcher, kept)
+                for _ in range(3):
+                    self.world.advance(0.5)
+                    while len(self.world.pids(watcher)) < size:
+                        self.world.advance(0.05)  # those that are not ready run at this moment
+                    self.reload_broken(watcher, kept)
+                    ready = [one.pid for one in watcher.places.fresh if one.is_ready]
+                    self.assertEqual(sorted(ready), kept)
+                self.world.ready_after = 0.3
+                outcomes = self.reload(watcher)
+                self.world.advance(20)
+                self.assertEqual([one.error for one in outcomes], [None])
+                self.assertTrue(watcher.is_ready)
+
+    def test_one_whose_check_fails_goes_first(self) -> None:
+        watcher = self.up(numprocesses=3, ready={"a": "notify"}, rollout="recreate")
+        self.world.probed(101, "check a: HTTP 500")
+        self.reload(watcher)
+        self.assertEqual([one.pid for one in watcher.places.ending], [101])
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ class TestWaiting(WhyCase):
         self.world.die(100, 1)
         self.world.settle()
         row = "slot 1: process 101 runs, and is not ready yet, after a failure"
+        row = f"{row}: process 100 exited with 1"
         self.assert_why(watcher, f"web waits for db to be ready: {row}")
 
     def test_a_missing_one_has_one_name_in_the_graph(self) -> None:

@@ -114,6 +114,33 @@ class ChecksTest(DaemonCase):
         daemon.order("quit")
         daemon.ended()
 
+    def test_reloads_of_a_broken_program_keep_the_same_processes(self) -> None:
+        silence(self)
+        common = "cmd = sh web.sh\nready.up = log:up\nmin_uptime = 0.1\n"
+        text = (
+            f"[watcher:half]\n{common}numprocesses = 4\nmax_surge = 0\nmax_unavailable = 50%\n"
+            f"[watcher:each]\n{common}numprocesses = 3\nrollout = recreate\n"
+        )
+
+        def prepare(folder: Path) -> None:
+            (folder / "web.sh").write_text("echo up; exec sleep 1000")
+
+        daemon = self.daemon(text, prepare=prepare)
+        for _ in range(2):
+            daemon.wire.events.next("ready")
+        (daemon.folder / "web.sh").write_text("sleep 0.2; exit 6")
+        for name in ("half", "each"):
+            found = []
+            for _ in range(3):
+                said = daemon.ctl("reload", name, "--waiting")
+                self.assertIn("exited with 6", said.stderr)
+                found.append(self.until(daemon, name, "rollback")["kept"])
+            self.assertEqual([len(kept) for kept in found], [2, 2, 2], found)
+            self.assertEqual(found[1:], found[:1] * 2)
+            self.assertLessEqual({*found[0]}, {*daemon.wire.pids(name)})
+        daemon.order("quit")
+        daemon.ended()
+
     def test_nothing_of_it_is_left(self) -> None:
         text = (
             "[watcher:web]\ncmd = sleep 1000\nready.a = notify\nready.b = fd:3\n"

@@ -153,7 +153,7 @@ class WatchfulWorld(FakeWorld):
         has_hook = has_hook and cause != "command:kill"
         if has_hook and watcher.status == "stopping":
             assert not self.unanswered[watcher, "before_stop"], f"{watcher!r} does not wait"
-        if watcher.status == "active" and cause == "command:reload":
+        if watcher.status == "active" and cause in ("command:reload", "command:set"):
             self._check_rollout(watcher, pid)
         self.asked[pid] = cause
 
@@ -168,6 +168,8 @@ class WatchfulWorld(FakeWorld):
         trials = sum(process in places.trials for process in places.fresh)
         good = places.proved_count() if rollout.is_checked else len(places.fresh) - trials
         there = len(places.stale) + good
+        if rollout.is_checked and self.alive[pid].is_ready:  # those that are not go before it
+            there = sum(process.is_ready for process in places.stale) + good
         enough = there >= watcher.goal.numprocesses - unavailable
         assert enough, f"{watcher!r}: {pid} goes, and only {there} are left"
 

@@ -69,7 +69,7 @@ def next_run(watcher: Watcher, now: float) -> Fields | None:
 def is_active(watcher: Watcher, phase: str) -> bool:
     """Tell whether a watcher is up, or a process of it is ready while others are replaced."""
     places = watcher.places
-    ready = (one.proved and not one.unready for one in (*places.stale, *places.fresh))
+    ready = (process.is_ready for process in (*places.stale, *places.fresh))
     return phase == "up" or (phase == "reloading" and any(ready))
 
 

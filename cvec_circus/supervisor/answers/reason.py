@@ -10,7 +10,6 @@ from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import LIVE
-from cvec_circus.wire.outcome import Death
 
 
 def why(watcher: Watcher, now: float) -> str:
@@ -160,11 +159,8 @@ def next_start(watcher: Watcher, now: float) -> str:
         return f"{places.trouble}; {left}"
     if memory is None or not memory.deaths:
         return left
-    last = _last_of(watcher, process.wid)
-    how = f": process {last.pid} {ended(last.exit_code, last.oom)}" if last else ""
-    if last is not None and last.cause == LIVE.text:
-        how = f": process {last.pid}: {last.why}"
-    return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}{how}; {left}"
+    row = deaths_in_a_row(watcher, process.wid, memory.deaths)
+    return f"{row}{_last_end(watcher, process.wid)}; {left}"
 
 
 def unproved_again(watcher: Watcher) -> str:
@@ -173,22 +169,32 @@ def unproved_again(watcher: Watcher) -> str:
         process = watcher.places.slots.get(wid)
         if memory.deaths and process is not None and process.has_leader and not process.proved:
             row = "a failure" if memory.deaths == 1 else f"{memory.deaths} failures in a row"
+            row += "" if memory.failed_starts else _last_end(watcher, wid)
             return f"slot {wid}: process {process.pid} runs, and is not ready yet, after {row}"
     return ""
 
 
-def _last_of(watcher: Watcher, wid: int) -> Death | None:
-    """Return the last death in a slot."""
-    return next((one for one in reversed(watcher.places.deaths) if one.wid == wid), None)
+def _last_end(watcher: Watcher, wid: int) -> str:
+    """Say how the last process of a slot ended, after a colon; "" if none has."""
+    last = next((one for one in reversed(watcher.places.deaths) if one.wid == wid), None)
+    if last is None:
+        return ""
+    told = f": {last.why}" if last.cause == LIVE.text else f" {ended(last.exit_code, last.oom)}"
+    return f": process {last.pid}{told}"
 
 
 def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
     """Say how often the processes of a slot have died, or were stopped by `live`, too early."""
-    last = _last_of(watcher, wid)
+    rows = [one for one in watcher.places.deaths if one.wid == wid][-deaths:]
     least = watcher.options.min_uptime
     did, lived = "has died", f"within {least:g} s"
-    if last is not None and last.cause == LIVE.text:
+    if rows and rows[-1].cause == LIVE.text:
         did, lived = "was not alive", f"{lived} of being ready" if least else "once it was ready"
+    elif any(one.lived >= least and not one.was_proved for one in rows):
+        lived = f"{lived} or before it was ready"
+        if not any(one.was_proved for one in rows):
+            row = f"{deaths} times in a row" if deaths > 1 else "once"
+            return f"slot {wid} has died {row}, never ready"
     row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
     return f"slot {wid} {did} {row}"
 
