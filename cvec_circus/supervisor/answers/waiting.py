@@ -18,7 +18,7 @@ from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.answers.obstacles import not_up
-from cvec_circus.supervisor.answers.part import DONE, Part
+from cvec_circus.supervisor.answers.part import DONE, WAIT, Part
 from cvec_circus.supervisor.answers.reason import unended, why
 from cvec_circus.supervisor.answers.verdicts import Await, judge, part_of
 from cvec_circus.supervisor.turn import Backlog, Post
@@ -191,7 +191,7 @@ class WaitDesk:
         self._shared.pop(watcher, None)
         for parts in self._parts.pop(watcher, {}).values():
             first = next(iter(parts))
-            verdict = first.reached(first) if first.order == "wait" else None
+            verdict = first.reached(first) if first.order == WAIT else None
             self._decide(parts, (not_up(first) if verdict is None else verdict) or DONE)
 
     def _judge(self, part: Part) -> str | None:
