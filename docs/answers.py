@@ -113,7 +113,11 @@ ANSWERS: dict[str, dict[str, str]] = {
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are: `kept`."
     },
-    "rm": {},
+    "rm": {
+        "parts": "The names of watchers that are part of them and also stop, if any.",
+        "dependants": "The names of watchers that depend on them and keep running, if any. They "
+        "cannot start again until a watcher of that name is added.",
+    },
     "set": {"gap": GAP},
     "signal": {},
     "start": {"info": MOVED},
@@ -142,6 +146,8 @@ ANSWERS: dict[str, dict[str, str]] = {
         "info": "With `waiting`: null.",
         "parts": "The names of watchers that are part of them and also stop, if any.",
         "dependants": "The names of watchers that depend on them and keep running, if any.",
+        "stopped": "With `with_dependants` and `name`: the names of the watchers that stop, in "
+        "order: each before what it depends on.",
     },
     "upgrade": {
         "version": "The daemon's new version.",

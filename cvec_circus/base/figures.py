@@ -1,6 +1,8 @@
-"""Figures as people read them: counts with their nouns, durations, sizes."""
+"""Figures as people read them: counts with their nouns, durations, sizes, lists cut short."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 UNITS = "KMGTPEZY"
 
@@ -10,6 +12,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {plural or noun + ('es' if noun.endswith('s') else 's')}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Join the first `most` of some names, and count the others: "a, b, c and 2 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def duration(seconds: float) -> str:

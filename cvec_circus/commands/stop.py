@@ -13,7 +13,7 @@ from cvec_circus.commands.base import (
     Fields,
     Property,
 )
-from cvec_circus.commands.target import strays
+from cvec_circus.commands.target import needing, strays
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
 
@@ -44,16 +44,32 @@ class Stop(Command):
             with_dependants=with_dependants and chosen is not None,
         )
         more: Fields = {}
-        if chosen is not None and not with_dependants:
-            more = {key: names for key, names in call.target.needing(chosen).items() if names}
+        if chosen is not None and with_dependants:
+            more = {"stopped": call.target.stop_order(chosen)}
+        elif chosen is not None:
+            more = needing(call.target, chosen)
         reply = call.give(order, lambda outcome: {"info": None, **strays(outcome), **more})
         return None if reply is None else {**reply, **more}
 
     def remarks(self, reply: Fields) -> Iterator[str]:
-        """Say also what stops with it, and who depends on it and goes on."""
+        """Say also what stops, and what depends on it and goes on."""
         yield from super().remarks(reply)
-        if parts := reply.get("parts"):
-            yield f"{', '.join(parts)} {'stops' if len(parts) == 1 else 'stop'} with it"
-        if names := reply.get("dependants"):
-            verb = "depends on it and goes" if len(names) == 1 else "depend on it and go"
-            yield f"{', '.join(names)} {verb} on; `--with-dependants` stops that, too"
+        if len(names := reply.get("stopped", ())) > 1:
+            has_ended = "info" in reply
+            yield f"{'stopped' if has_ended else 'stopping'}, in this order: {', '.join(names)}"
+        yield from needs(
+            reply,
+            one="; `--with-dependants` stops it too",
+            several="; `--with-dependants` stops them too",
+        )
+
+
+def needs(reply: Fields, one: str, several: str) -> Iterator[str]:
+    """Say which parts stop with watchers, and what depends on them and goes on, with what that
+    means for one or for several."""
+    if parts := reply.get("parts"):
+        yield f"{', '.join(parts)} {'stops' if len(parts) == 1 else 'stop'} with it"
+    if names := reply.get("dependants"):
+        is_one = len(names) == 1
+        verb = "depends on it and goes on" if is_one else "depend on it and go on"
+        yield f"{', '.join(names)} {verb}{one if is_one else several}"

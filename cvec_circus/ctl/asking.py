@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
-from cvec_circus.base.figures import counted
+from cvec_circus.base.figures import counted, first_of
 from cvec_circus.ctl.output import plain, say
 from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh
 
@@ -55,7 +55,7 @@ def question_of(client: Client, command: str, properties: Fields) -> str:
 def question_of_loss(command: str, refused: Fields) -> str:
     """Make the question to ask after an order was refused because it removes too much."""
     removed = refused["removes"]
-    names = ", ".join(removed[:MOST_NAMES]) + (", ..." if len(removed) > MOST_NAMES else "")
+    names = first_of(removed, MOST_NAMES)
     return (
         f"{command} removes {len(removed)} of {refused['running']} running watchers ({names}). "
         "Do it? [y/N] "

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
+from cvec_circus.base.figures import first_of
+
 NAMED = 3
 """How many processes an error names."""
 
@@ -25,8 +27,7 @@ def holders(inodes: Iterable[str]) -> str:
             if is_holder:
                 with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
                     found.append(f"pid {pid} ({name.read().strip()})")
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return ", ".join(found[:NAMED]) + more or "another process"
+    return first_of(found, NAMED) or "another process"
 
 
 def listener_of(port: int) -> str:

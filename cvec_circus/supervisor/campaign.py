@@ -23,7 +23,7 @@ from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn, dependants
 from cvec_circus.core.life import DOWN, UP, WAITING, Life
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.needs import knotted
+from cvec_circus.options.needs import in_order, knotted
 from cvec_circus.wire.topics import fold
 
 SHUTDOWN_MARGIN = 5.0
@@ -276,6 +276,18 @@ def _stop_order(watchers: Collection[Watcher]) -> dict[str, list[Watcher]]:
         name: [one for one in needing if not {name, fold(one.name)} <= together]
         for name, needing in dependants(watchers).items()
     }
+
+
+def stop_order(watchers: Collection[Watcher]) -> list[Watcher]:
+    """Return watchers in the order in which they are stopped."""
+    before = _stop_order(watchers)
+    there = {fold(one.name): one for one in sorted(watchers, key=_priority)}
+    needs = {name: [fold(one.name) for one in before.get(name, ())] for name in there}
+    return [there[name] for name in in_order(needs)]
+
+
+def _priority(watcher: Watcher) -> tuple[int, int]:
+    return watcher.options.priority, watcher.place
 
 
 def _order(turn: Turn) -> tuple[Stage, int, int]:

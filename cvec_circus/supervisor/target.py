@@ -18,6 +18,7 @@ from cvec_circus.supervisor.admission import admit
 from cvec_circus.supervisor.answers import explanation
 from cvec_circus.supervisor.answers.reason import why
 from cvec_circus.supervisor.answers.verdicts import Await
+from cvec_circus.supervisor.campaign import stop_order
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reload.rehearsal import rehearse
@@ -177,6 +178,12 @@ class Target:
             "parts": sorted(one.name for one in parts[len(watchers) :]),
             "dependants": sorted(others),
         }
+
+    def stop_order(self, watchers: Sequence[Watcher]) -> list[str]:
+        """Return the names of those that an order to stop watchers with their dependants stops, in
+        order."""
+        found = self._roster.with_dependants(watchers)
+        return [one.name for one in stop_order([w for w in found if w.life is not DOWN])]
 
     def leaving(self, name: str) -> list[Watcher]:
         """Return the watchers of that name, and the removed ones that are not all gone."""

@@ -78,6 +78,7 @@ class FakeTarget:
         self.hold_samples = False
         self.raises: Exception | None = None
         self.stopping = False
+        self.parts_of_solo: list[str] = []
         self.dependants_of_solo: list[str] = []
 
     def watchers(self) -> list[FakeWatcher]:
@@ -139,10 +140,14 @@ class FakeTarget:
 
     def needing(self, watchers: list[FakeWatcher]) -> dict[str, list[str]]:
         return (
-            {"parts": [], "dependants": self.dependants_of_solo}
+            {"parts": self.parts_of_solo, "dependants": self.dependants_of_solo}
             if watchers[0].name == "solo"
             else {}
         )
+
+    def stop_order(self, watchers: list[FakeWatcher]) -> list[str]:
+        first = self.dependants_of_solo if watchers[0].name == "solo" else []
+        return [*first, *(watcher.name for watcher in watchers)]
 
     def leaving(self, name: str) -> list[FakeWatcher]:
         return [self.all[name.lower()]] if name.lower() in self.all else []

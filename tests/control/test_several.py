@@ -48,6 +48,13 @@ class TestSeveral(AnsweringCase):
             ),
         )
 
+    def test_what_depends_on_one_that_is_removed(self) -> None:
+        self.target.parts_of_solo, self.target.dependants_of_solo = ["part"], ["web"]
+        named = {"parts": ["part"], "dependants": ["web"]}
+        self.answers(named, "rm", name="solo")
+        self.answers(named, "rm", name="solo", waiting=True)
+        self.answers({"dependants": ["part", "web"]}, "rm", name="solo", nostop=True)
+
     def test_match_holds_for_each(self) -> None:
         self.answers({}, "stop", name=["web", "solo"], match="simple")
         self.orders(("stop", ["web", "solo"], False))

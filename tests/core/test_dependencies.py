@@ -6,6 +6,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.campaign import stop_order
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome
@@ -309,6 +310,22 @@ class TestStopWithDependants(DependencyCase):
         self.assertEqual((ended["front"], ended["web"]), (ended["part"], ended["front"] + 1))
         self.assertEqual(ended["db"], ended["web"] + 1)
         self.assertEqual([outcome.error for outcome in outcomes], [None])
+
+    def test_in_the_order_that_is_told(self) -> None:
+        found = self.world.roster.with_dependants([self.db])
+        told = [one.name for one in stop_order(found)]
+        self.stop(True)
+        self.world.advance(10)
+        ended = [name for _, name, action, _ in self.world.events if action == "stop"]
+        self.assertEqual((set(told), told[-2:]), (set(ended), ["web", "db"]))
+        self.assertLess(told.index("front"), told.index("web"))
+
+    def test_the_order_of_a_circle(self) -> None:
+        self.world.set_options(self.db, {"depends_on": {"web": ""}}, "command:set", None)
+        found = self.world.roster.with_dependants([self.db])
+        told = [one.name for one in stop_order(found)]
+        self.assertEqual(sorted(told), ["db", "front", "part", "web"])
+        self.assertLess(told.index("front"), told.index("web"))
 
     def test_one_that_is_down_is_left_alone(self) -> None:
         self.world.stop([self.front], "command:start", None)

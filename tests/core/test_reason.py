@@ -72,7 +72,7 @@ class TestReason(unittest.TestCase):
         self.assert_reason(watcher, "process 70 (sleep) left behind")
         self.world.facts.append(Strayed(watcher, tuple(strays)))
         self.stop(watcher, Cause("command:stop", "client"))
-        text = "processes 70 (sleep), 71 (sleep), 72 (sleep), ... left behind"
+        text = "processes 70 (sleep), 71 (sleep), 72 (sleep) and 1 more left behind"
         self.assert_reason(watcher, text)
         self.world.facts.append(Strayed(watcher, ()))
         self.world.settle()

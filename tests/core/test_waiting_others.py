@@ -8,7 +8,7 @@ import unittest
 
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import Stop
+from cvec_circus.wire.orders import Configure, Stop
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
@@ -247,8 +247,19 @@ class TestTimeouts(WaitingCase):
         self.world.advance(1)
         error = outcomes[0].error or ""
         self.assertTrue(error.startswith("stop timed out after 0.5 s: a is stopping"), error)
-        self.assertTrue(error.endswith("; ..."), error)
+        self.assertTrue(error.endswith("; and 2 more"), error)
         self.assertEqual(error.count("has not ended"), 3)
+
+    def test_a_watcher_is_described_once(self) -> None:
+        """An order that comes to several for one watcher waits for several ends of it."""
+        self.world.temper = STUBBORN
+        watchers = [self.world.up(name) for name in "abc"]
+        stops = [Stop([one], Cause("command:stop")) for one in (*watchers, *watchers)]
+        outcomes, wait = self.world.wait(0.5)
+        self.roster.give(Configure(stops, (), Cause("command:stop")), wait)
+        self.world.advance(1)
+        error = outcomes[0].error or ""
+        self.assertEqual((error.count("has not ended"), error.count("more")), (3, 0), error)
 
     def test_why_it_does_not_start(self) -> None:
         self.world.luck = 0.5

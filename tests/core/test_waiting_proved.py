@@ -14,7 +14,7 @@ from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Resize, Restart, SetOptions, Start
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
-from tests.support.world import FakeWorld
+from tests.support.world import IMMORTAL, FakeWorld
 
 CAUSE = Cause("command:start")
 
@@ -232,6 +232,38 @@ class TestStates(ProvedCase):
         self.world.advance(2)
         self.assert_done(ready)
         self.assert_done(self.wait_for("ready", watcher))
+
+    def test_the_daemon_stops(self) -> None:
+        """What none of them can come to any more is answered at once, the rest at its end."""
+        up, down = self.world.up("up"), self.world.add("down")
+        leaves = self.world.up("leaves")
+        job = self.world.up("job", respawn=False)
+        removed = self.wait_for("gone", leaves)
+        self.world.remove(leaves, "command:rm", False, None)
+        stopped = self.wait_for("stopped", up)
+        lost = {
+            "up": self.wait_for("gone", up),
+            "down": self.wait_for("ready", down),
+            "job": self.wait_for("completed", job),
+        }
+        self.world.shut_down("command:quit")
+        self.world.settle()
+        lost["up"] += self.wait_for("gone", up)  # one that comes only now
+        for name, outcomes in lost.items():
+            said = f"wait for {name} abandoned: the daemon is stopping"
+            self.assertEqual({outcome.error for outcome in outcomes}, {said})
+        self.assertEqual((removed, stopped), ([], []))
+        self.world.advance(2)
+        self.assert_done(removed)
+        self.assert_done(stopped)
+
+    def test_one_that_does_not_end(self) -> None:
+        self.world.temper = IMMORTAL
+        watcher = self.world.up(graceful_timeout=1)
+        stopped = self.wait_for("stopped", watcher)
+        self.world.stop([watcher], "command:stop", None)
+        self.world.advance(6)
+        self.assert_fails(stopped, "wait for web: process 100 does not end")
 
     def test_several(self) -> None:
         one, two = self.world.up("one"), self.world.add("two")

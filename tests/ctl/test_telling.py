@@ -216,14 +216,37 @@ class TestStatus(CtlCase):
 class TestStop(CtlCase):
     def test_who_depends_on_it(self) -> None:
         self.target.dependants_of_solo = ["web", "worker"]
-        told = "web, worker depend on it and go on; `--with-dependants` stops that, too\n"
+        told = "web, worker depend on it and go on; `--with-dependants` stops them too\n"
         for line in (["stop", "solo"], ["stop", "solo", "--waiting"]):
             done = self.fails(0, *line)
             self.assertEqual((done.out, done.err), ("ok\n", told))
             self.assertEqual(self.ctl(*line, "--table").out, f"ok\n{told}")
-        self.assertEqual(self.ctl("stop", "solo", "--with-dependants").out, "ok\n")
+        self.target.dependants_of_solo = ["web"]
+        told = "web depends on it and goes on; `--with-dependants` stops it too\n"
+        self.assertEqual(self.fails(0, "stop", "solo").err, told)
+
+    def test_what_stops_in_order(self) -> None:
+        self.target.dependants_of_solo = ["front", "web"]
+        line = ["stop", "solo", "--with-dependants"]
+        self.assertEqual(self.fails(0, *line).err, "stopping, in this order: front, web, solo\n")
+        done = self.fails(0, *line, "--waiting")
+        self.assertEqual(
+            (done.out, done.err), ("ok\n", "stopped, in this order: front, web, solo\n")
+        )
+        self.target.dependants_of_solo = []
+        self.assertEqual(self.ctl(*line).out, "ok\n")
         sent = self.loop.ask(lambda: self.target.orders)
         self.assertEqual(sent[-1], ("stop", ["solo"], False, "with_dependants"))
+
+
+class TestRm(CtlCase):
+    def test_who_depends_on_it(self) -> None:
+        self.target.dependants_of_solo = ["web", "worker"]
+        told = "web, worker depend on it and go on, but cannot start again without it\n"
+        for line in (["rm", "solo"], ["rm", "solo", "--waiting"], ["rm", "solo", "--nostop"]):
+            done = self.fails(0, *line)
+            self.assertEqual((done.out, done.err), ("ok\n", told))
+        self.assertEqual(self.ctl("rm", "web").out, "ok\n")
 
 
 class TestGraph(CtlCase):

@@ -245,7 +245,7 @@ class TestCommands(DaemonCase):
         way = "a circle, in which each waits for the next: solo -> web -> solo"
         self.refused("set solo depends_on web", f"depends_on: {way}")
         done = self.daemon_.ctl("stop", "solo", "--waiting")
-        left = "web depends on it and goes on; `--with-dependants` stops that, too\n"
+        left = "web depends on it and goes on; `--with-dependants` stops it too\n"
         self.assertEqual((done.stdout, done.stderr), ("ok\n", left))
         self.prints("stop web --waiting", "ok")
         self.ctl("start web", 0)
@@ -258,7 +258,9 @@ class TestCommands(DaemonCase):
         self.assertEqual((done.stdout, done.stderr), ("ok\n", "web stops with it\n"))
         self.prints("start solo --waiting", "ok")
         self.daemon_.out.until("ready")
-        self.prints("stop solo --with-dependants --waiting", "ok")
+        stopped = "stopped, in this order: web, solo"
+        self.prints("stop solo --with-dependants --waiting", "ok", stopped)
+        self.prints("stop solo --with-dependants --waiting", "ok")  # nothing is left to stop
         self.prints("status web", "stopped")
         self.prints("wait nothing --for gone", "ok")
         late = self.ctl("start web --waiting", 1).err

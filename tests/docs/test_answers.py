@@ -84,6 +84,9 @@ class TestAnswers(EmbeddedCase):
         self.ask("add", name="new", cmd="sleep 1000", start=True, waiting=True)
         self.ask("add", name="newer", cmd="sleep 1000", optoins={})
         self.ask("rm", name="new", waiting=True)
+        self.ask("stop", name="web", with_dependants=True)
+        self.ask("start", name=["web", "one", "part"], waiting="proved")
+        self.ask("rm", name="web", waiting=True)
         file = self.folder / "new.ini"
         own = "".join(f"{key} = {value}\n" for key, value in self.port.items())
         file.write_text(f"[watcher:web]\ncmd = sleep 1001\n[watcher:port]\n{own}")

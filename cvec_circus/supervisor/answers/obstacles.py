@@ -55,7 +55,12 @@ def not_up(part: Part) -> Verdict:
 
 def overtaken(part: Part) -> str:
     """Say which later order has made this one void, and who gave it."""
-    return f"{part.order} of {part.watcher.name} abandoned: {part.watcher.goal.deed}"
+    return f"{part.title} abandoned: {part.watcher.goal.deed}"
+
+
+def shut_down(part: Part) -> Verdict:
+    """Say that the daemon is stopping, which ends a wait for a state; "not yet" if it is not."""
+    return overtaken(part) if part.watcher.goal.word == "quit" else None
 
 
 def about(part: Part, overtaken_by: str = "") -> str:
@@ -65,7 +70,7 @@ def about(part: Part, overtaken_by: str = "") -> str:
     is_later = watcher.lives > part.life and watcher.goal.cause != part.cause
     if not by and (is_later or watcher.settings.newest != part.generation):
         by = watcher.goal.deed
-    return f"{part.order} of {watcher.name}" + (f" overtaken: {by}" if by else "")
+    return part.title + (f" overtaken: {by}" if by else "")
 
 
 def is_void(part: Part) -> Verdict:
@@ -73,7 +78,7 @@ def is_void(part: Part) -> Verdict:
     there are to be; "not yet" if none has."""
     now, goal = part.watcher.options, part.watcher.goal
     if goal.numprocesses not in part.sizes:
-        return f"{part.order} of {part.watcher.name} abandoned: {goal.size_deed}"
+        return f"{part.title} abandoned: {goal.size_deed}"
     is_changed = any(not _has(now.get(name), value) for name, value in part.options.items())
     return overtaken(part) if is_changed else None
 
@@ -96,18 +101,18 @@ def held_up(part: Part) -> Verdict:
     watcher = part.watcher
     first = watcher.unmet()
     if first is not None and is_hopeless(watcher):
-        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
+        return f"{part.title}: it {first.why(partial(why, now=0.0))}"
     return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
 
 
 def exhausted(part: Part) -> Verdict:
     """Say why a slot cannot be filled, after as many attempts as `max_retry` says."""
     places = part.watcher.places
-    text = f"{part.order} of {part.watcher.name}: {places.trouble or places.refused}"
+    text = f"{part.title}: {places.trouble or places.refused}"
     return text if places.exhausted else None
 
 
 def stuck(part: Part, watcher: Watcher) -> Verdict:
     """Say which processes of that watcher do not end; "not yet" when there are none."""
     found = watcher.places.unkillable()
-    return f"{part.order} of {watcher.name}: {unending(found)}" if found else None
+    return f"{part.title}: {unending(found)}" if found else None

@@ -14,6 +14,9 @@ from cvec_circus.wire.outcome import Death
 DONE = ""
 """It is so."""
 
+WAIT = "wait"
+"""The word of a client that waits for a state; nothing is ordered."""
+
 Verdict = Optional[str]
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -75,6 +78,11 @@ class Part:
         self.had_proved = any(process.proved for process in there)
         self.since = mark(watcher.places.last_death) if self.proves else None
         self.note_order()
+
+    @property
+    def title(self) -> str:
+        """The order and its watcher, as an error begins."""
+        return f"{self.order} {'for' if self.order == WAIT else 'of'} {self.watcher.name}"
 
     def note_order(self) -> None:
         """Note which order this is, once that has been applied."""

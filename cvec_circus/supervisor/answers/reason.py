@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from cvec_circus.base.figures import first_of
 from cvec_circus.core.life import DOWN, STOPPING, UP, WAITING
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
@@ -99,10 +100,9 @@ def left_behind(watcher: Watcher) -> str:
     """Name the strays, the first three of them."""
     if not watcher.strays:
         return ""
-    named = [f"{stray.pid} ({stray.command})" for stray in watcher.strays[:3]]
-    more = ", ..." if len(watcher.strays) > 3 else ""
-    word = "processes" if len(watcher.strays) > 1 else "process"
-    return f"{word} {', '.join(named)}{more} left behind"
+    named = [f"{stray.pid} ({stray.command})" for stray in watcher.strays]
+    word = "processes" if len(named) > 1 else "process"
+    return f"{word} {first_of(named, 3)} left behind"
 
 
 def awaited_hook(watcher: Watcher) -> str:

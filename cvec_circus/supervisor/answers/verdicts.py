@@ -27,10 +27,19 @@ from cvec_circus.supervisor.answers.obstacles import (
     not_up,
     overtaken,
     rolled_back,
+    shut_down,
     stayed_up,
     stuck,
 )
-from cvec_circus.supervisor.answers.part import ANY_SIZE, DONE, NO_OPTIONS, Part, Verdict, mark
+from cvec_circus.supervisor.answers.part import (
+    ANY_SIZE,
+    DONE,
+    NO_OPTIONS,
+    WAIT,
+    Part,
+    Verdict,
+    mark,
+)
 from cvec_circus.supervisor.answers.reason import unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
@@ -59,7 +68,7 @@ def part_of(
         proves: Whether its processes must be proved, where that makes sense.
     """
     if isinstance(order, Await):
-        return Part("wait", STATES[order.state], watcher, before, ends or ())
+        return Part(WAIT, STATES[order.state], watcher, before, ends or ())
     word, reached = ENDS[type(order)]
     restarts = isinstance(order, orders.Reload) and order.restarts
     options = NO_OPTIONS
@@ -218,7 +227,7 @@ def held_by_failure(part: Part) -> tuple[Verdict, int] | None:
     _, other = first.last()
     if other is None or phase(other) not in FAILING:
         return None
-    return f"{part.order} of {part.watcher.name}: it {first.why(_failure)}", 0
+    return f"{part.title}: it {first.why(_failure)}", 0
 
 
 def _failure(watcher: Watcher) -> str:
@@ -275,7 +284,7 @@ def has_gone(part: Part) -> Verdict:
     """`gone`: it was removed, and nothing of it runs."""
     watcher = part.watcher
     is_gone = watcher.is_removed and (watcher.is_gone or watcher.is_abandoned)
-    return DONE if is_gone else stuck(part, watcher)
+    return DONE if is_gone else shut_down(part) or stuck(part, watcher)
 
 
 def has_completed(part: Part) -> Verdict:
@@ -296,6 +305,8 @@ def lost(part: Part) -> Verdict:
         return f"{watcher.name} gave up: {watcher.reason}"
     if watcher.has_completed:
         return completed_badly(watcher)
+    if stops := shut_down(part):
+        return stops
     first = watcher.unmet()
     if isinstance(first, Dependency):
         last, other = first.last()

@@ -18,7 +18,7 @@ from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.answers.obstacles import not_up
-from cvec_circus.supervisor.answers.part import DONE, Part
+from cvec_circus.supervisor.answers.part import DONE, WAIT, Part
 from cvec_circus.supervisor.answers.reason import unended, why
 from cvec_circus.supervisor.answers.verdicts import Await, judge, part_of
 from cvec_circus.supervisor.turn import Backlog, Post
@@ -30,6 +30,9 @@ SHARE = 0.003
 
 LONGEST = 3600.0
 """Seconds that an answer waits at most."""
+
+MOST_DESCRIBED = 3
+"""Watchers that an answer describes when its time is up."""
 
 Output = Callable[[Watcher, int], "str | None"]
 """Returns what a process has written last, by its pid; None if that is not known yet."""
@@ -59,7 +62,7 @@ class Waiting:
         self.open = dict.fromkeys(self.parts)
         self.collects = collects
         self.closed = False
-        self._errors: list[str] = []
+        self._errors: dict[str, None] = {}  # several parts of a watcher may have the same one
         self._failed: list[str] = []
         self._after: set[int] = set()
 
@@ -68,7 +71,7 @@ class Waiting:
         if part not in self.open:
             return
         if verdict is not DONE:
-            self._errors.append(verdict)
+            self._errors[verdict] = None
             self._failed.append(part.watcher.name)
         del self.open[part]
         self._after.update(part.watcher.places.pids())
@@ -78,10 +81,12 @@ class Waiting:
 
     def time_out(self, describe: Callable[[Watcher], str]) -> None:
         """Answer with what is missing."""
-        missing = [describe(part.watcher) for part in self.open]
-        shown = "; ".join(missing[:3]) + ("; ..." if len(missing) > 3 else "")
         order = next(iter(self.open)).order
-        text = f"{order} timed out after {self.timeout:g} s: {shown}"
+        missing = list(dict.fromkeys(part.watcher for part in self.open))
+        shown = [describe(watcher) for watcher in missing[:MOST_DESCRIBED]]
+        if more := missing[MOST_DESCRIBED:]:
+            shown.append(f"and {len(more)} more")
+        text = f"{order} timed out after {self.timeout:g} s: {'; '.join(shown)}"
         self.answer("; ".join([*self._errors, text]), timed_out=True)
 
     def answer(self, error: str | None, timed_out: bool = False) -> None:
@@ -191,7 +196,7 @@ class WaitDesk:
         self._shared.pop(watcher, None)
         for parts in self._parts.pop(watcher, {}).values():
             first = next(iter(parts))
-            verdict = first.reached(first) if first.order == "wait" else None
+            verdict = first.reached(first) if first.order == WAIT else None
             self._decide(parts, (not_up(first) if verdict is None else verdict) or DONE)
 
     def _judge(self, part: Part) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cvec_circus import logger
+from cvec_circus.base.figures import first_of
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.readers import Readers
 from cvec_circus.base.timers import Timer
@@ -144,7 +145,7 @@ class Programs:
         if len(left) < MOST_LEFT:
             self._full.discard(owner)
             return ""
-        named = f"{', '.join(left[:SHOWN])}{', ...' if len(left) > SHOWN else ''}"
+        named = first_of(left, SHOWN)
         text = f"earlier runs have left {len(left)} processes behind: {named}"
         if owner not in self._full:
             self._full.add(owner)

@@ -124,6 +124,17 @@ def running(watcher: Watcher, is_loaded: bool) -> Running:
     return Running(watcher.name, watcher.options, loaded, standing(watcher))
 
 
+def is_applied(step: Step, watcher: Watcher | None) -> bool:
+    """Tell whether a watcher keeps what a step has given it although the order failed for it: the
+    processes of a job have failed, say, and no rollback takes the options back."""
+    if step.target is None or watcher is None:
+        return False
+    rollout, failed = watcher.rollout, watcher.failed
+    if (rollout is not None and rollout.way_back) or (failed is not None and not failed.is_over):
+        return False
+    return watcher.settings.configured() == step.target.loaded
+
+
 def _taken(made: Plan, roster: Roster) -> list[str]:
     """Name what a plan adds under the name of a watcher that stays, of that of a plugin, say."""
     steps = [*made.watchers, *made.plugins]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cvec_circus import exc
+from cvec_circus.base.figures import first_of
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import ADD, REMOVE, Plan
 from cvec_circus.core.roster import Roster
@@ -39,9 +40,7 @@ class Loss(NamedTuple):
         return {"removes": list(self.removed), "running": self.running}
 
     def __str__(self) -> str:
-        names = ", ".join(self.removed[:SHOWN])
-        more = len(self.removed) - SHOWN
-        named = f"{names} and {more} more" if more > 0 else names
+        named = first_of(self.removed, SHOWN)
         none = "" if self.added else " and adds none"
         return f"removes {len(self.removed)} of {self.running} running watchers ({named}){none}"
 

@@ -29,7 +29,7 @@ from cvec_circus.control.dispatch import explain
 from cvec_circus.options.secrets import Variables
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.compose import Desks, Loaded
-from cvec_circus.supervisor.reload.applying import CAUSE, Application, plan
+from cvec_circus.supervisor.reload.applying import CAUSE, Application, is_applied, plan
 from cvec_circus.supervisor.reload.inspecting import inspect
 from cvec_circus.supervisor.reload.locating import locate
 from cvec_circus.supervisor.reload.loss import Loss, TooMuchLost, loss_of
@@ -299,13 +299,32 @@ class Reloading:
         _log(order, planned.plan, wanted)
         try:
             self._loaded.adopt(wanted, planned.plan)
-            done = partial(_done, order, planned.plan, fields)
+            done = partial(self._done, order, planned.plan, fields)
             wait = Wait(done, timeout, order.waiting == PROVED)
             self._roster.give(application.order(), wait)
         finally:
             self._end()
         if not order.waiting and not order.is_over:
             order.ok(fields)
+
+    def _done(self, order: Order, plan: Plan, fields: dict[str, Any], outcome: Outcome) -> None:
+        """Answer, as all consequences have come to their end."""
+        steps = [one for one in (*plan.watchers, *plan.plugins) if not one.is_idle]
+        applied = dict.fromkeys(
+            step.name
+            for step in steps
+            if step.name not in outcome.failed or is_applied(step, self._roster.get(step.name))
+        )
+        told = f"{outcome.error}; applied: {', '.join(applied)}" if applied else outcome.error
+        if not order.waiting or order.is_over:
+            if outcome.error is not None:
+                logger.warning("reloadconfig: %s", told)
+        elif outcome.error is not None:
+            late = {"timed_out": True} if outcome.timed_out else {}
+            told_more = {"applied": list(applied), "failed": outcome.failed, **late}
+            order.fail(str(told), accepted=True, **told_more)
+        else:
+            order.ok({**fields, **replaced(outcome)})
 
 
 def _told(
@@ -318,22 +337,6 @@ def _told(
         "warnings": list(wanted.warnings),
         **({} if loss is None else loss.as_json()),
     }
-
-
-def _done(order: Order, plan: Plan, fields: dict[str, Any], outcome: Outcome) -> None:
-    """Answer, as all consequences have come to their end."""
-    touched = dict.fromkeys(one.name for one in (*plan.watchers, *plan.plugins) if not one.is_idle)
-    applied = [name for name in touched if name not in outcome.failed]
-    told = f"{outcome.error}; applied: {', '.join(applied)}" if applied else outcome.error
-    if not order.waiting or order.is_over:
-        if outcome.error is not None:
-            logger.warning("reloadconfig: %s", told)
-    elif outcome.error is not None:
-        late = {"timed_out": True} if outcome.timed_out else {}
-        told_more = {"applied": applied, "failed": outcome.failed, **late}
-        order.fail(str(told), accepted=True, **told_more)
-    else:
-        order.ok({**fields, **replaced(outcome)})
 
 
 def _log(order: Order, plan: Plan, wanted: Configuration) -> None:
