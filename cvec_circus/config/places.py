@@ -28,7 +28,8 @@ class Use(NamedTuple):
         section, key: What says so.
         what: What it is, for messages.
         at: Where.
-        is_needed: Whether the daemon cannot be without it.
+        is_needed: Whether the daemon cannot be without it. No endpoint may take the place of
+            another one all the same.
         is_alone: Whether nothing else may be written there.
         is_log: Whether it is the daemon's log.
         is_rotated: Whether the file is renamed when it is full, or old.
@@ -92,7 +93,7 @@ def _compare(use: Use, other: Use, findings: Findings) -> None:
             said,
             use.section.header,
             use.section.label(use.key),
-            is_problem=use.is_needed and other.is_needed,
+            is_problem=(use.is_needed and other.is_needed) or {use.key, other.key} <= {*ENDPOINTS},
         )
     elif other.is_log and use.is_rotated:
         said = (

@@ -81,24 +81,43 @@ class TestPlaces(ConfigTestCase):
             "8: [socket:u] port: 'x' is not a whole number",
         )
 
-    def test_statistics_are_not_needed(self) -> None:
-        circus = "[circus]\nstats_endpoint = tcp://127.0.0.1:5555\n"
+    def is_problem(self, text: str) -> bool:
+        """Tell whether a file has a problem, at a start and at a check alike."""
+        self.write("main.ini", text)
+        findings = Findings()
+        document = read("main.ini", {}, str(self.folder), findings)
+        Build(document.sections.values(), findings, {})
+        checked = examine("main.ini", {}, str(self.folder)).build.findings
+        self.assertEqual(checked.problems(), findings.problems())
+        return bool(findings.problems())
+
+    def test_endpoints_at_one_address(self) -> None:
         self.says(
-            f"{circus}{WEB}",
+            f"[circus]\nstats_endpoint = tcp://127.0.0.1:5555\n{WEB}",
             "2: [circus] stats_endpoint: 127.0.0.1:5555 takes the address of endpoint; "
             "change one of them",
         )
-        for problem in (False, True):
-            text = (
-                f"{circus}pubsub_endpoint = tcp://127.0.0.1:5555\n{WEB}"
-                if problem
-                else f"{circus}{WEB}"
-            )
-            self.write("main.ini", text)
-            findings = Findings()
-            document = read("main.ini", {}, str(self.folder), findings)
-            Build(document.sections.values(), findings, {})
-            self.assertEqual(bool(findings.problems()), problem)
+        for options in (
+            "stats_endpoint = tcp://127.0.0.1:5555",
+            "stats_endpoint = tcp://localhost:5556",
+            "endpoint = ipc:///a/x\nstats_endpoint = ipc:///a/x",
+            "endpoint = tcp://127.0.0.1:5557\nstatsd = True",
+            "pubsub_endpoint = tcp://127.0.0.1:5555",
+        ):
+            with self.subTest(options):
+                self.assertTrue(self.is_problem(f"[circus]\n{options}\n{WEB}"))
+        unused = "endpoint = tcp://127.0.0.1:5557"
+        self.assertFalse(self.is_problem(f"[circus]\n{unused}\n{WEB}"))
+
+    def test_statistics_are_not_needed(self) -> None:
+        stats = "[circus]\nstats_endpoint = tcp://127.0.0.1:8080\n"
+        text = f"{stats}[socket:s]\nport = 8080\nhost = 127.0.0.1\n{WEB}"
+        self.says(
+            text,
+            "4: [socket:s] port: 127.0.0.1:8080 takes the address of stats_endpoint; "
+            "change one of them",
+        )
+        self.assertFalse(self.is_problem(text))
 
 
 if __name__ == "__main__":
