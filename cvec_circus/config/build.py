@@ -19,6 +19,7 @@ from cvec_circus.config.configuration import (
     SocketConfig,
     WatcherConfig,
 )
+from cvec_circus.config.dependencies import dependants, look_for_circles
 from cvec_circus.config.env_files import KEY as ENV_FILE
 from cvec_circus.config.environment import Environments
 from cvec_circus.config.inheritance import KEY as EXTENDS
@@ -139,14 +140,16 @@ class Build:
                 add[section.kind](section)
         places.look(self.everything, self.circus, self.refused, findings)
         look_at_sockets(self.everything, sockets, findings)
+        look_for_circles(self.everything.watchers, findings)
 
     def configuration(self) -> Configuration:
         """Return the configuration.
 
         Raises:
             ConfigError: All problems. Those of watchers and plugins in a file, and sections with
-                a misspelt kind, are none as long as something else is to run and has no problem:
-                they are left out, but no essential watcher is.
+                a misspelt kind, are none as long as something else is to run that has no problem
+                and depends on nothing that has: they are left out. No essential watcher is, nor
+                what it depends on.
         """
         everything = self.everything
         everything.warnings = self.findings.warnings
@@ -157,9 +160,16 @@ class Build:
         runnable = [*everything.watchers, *everything.plugins]
         named = {one.section.header: one for one in runnable if one.section.name}
         rest = [one for one in runnable if one.section.header not in wrong]
-        runs = any(not isinstance(one, PluginConfig) or one.active for one in rest)
+        lost = dependants(rest, (one.name for one in runnable if one.section.header in wrong))
+        runs = any(
+            one.name not in lost and (not isinstance(one, PluginConfig) or one.active)
+            for one in rest
+        )
         # The daemon of an essential watcher has nothing to do without it.
-        lacks = any(header in wrong and one.options.essential for header, one in named.items())
+        lacks = any(
+            one.options.essential and (header in wrong or one.name in lost)
+            for header, one in named.items()
+        )
         if lacks or not (self._is_file and runs and wrong.keys() <= {*named, *self._misspelt}):
             self.findings.raise_problems()
         configuration = copy.copy(everything)

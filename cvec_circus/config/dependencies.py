@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cvec_circus.config.configuration import WatcherConfig
+from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.section import Findings
 from cvec_circus.options.checks import CONDITIONS
 from cvec_circus.options.nearest import did_you_mean
@@ -27,6 +27,32 @@ def need_option(options: Mapping[str, Any], name: str) -> str:
     return next(key for key in NEEDS if name in map(fold, options[key]))
 
 
+def dependants(runs: Iterable[WatcherConfig | PluginConfig], lost: Iterable[str]) -> dict[str, str]:
+    """Return what cannot start without the watchers that are left out.
+
+    Args:
+        runs: Watchers and plugins.
+        lost: The names of those that are left out.
+
+    Returns:
+        By the name of each of the others that depends on one of these, over whatever others, the
+        name of that one.
+    """
+    causes = {fold(name): name for name in lost}
+    needing: dict[str, list[str]] = {}
+    for one in runs:
+        for name in folded_needs(one.options):
+            needing.setdefault(name, []).append(one.name)
+    found: dict[str, str] = {}
+    waiting = list(causes)
+    for key in waiting:  # grows while it is walked
+        for name in needing.get(key, ()):
+            if fold(name) not in causes:
+                found[name] = causes[fold(name)] = causes[key]
+                waiting.append(fold(name))
+    return found
+
+
 def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) -> None:
     """Find what would wait for ever, and what starts in another order than the priorities say.
 
@@ -45,7 +71,6 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
                     findings.problem(watcher.section, key, said)
         _look_at_conditions(watcher, by_name, findings)
         _look_at_priorities(watcher, by_name, findings)
-    _look_for_circles(by_name, findings)
 
 
 def _hint(key: str, name: str, names: list[str]) -> str:
@@ -62,8 +87,9 @@ def _hint(key: str, name: str, names: list[str]) -> str:
     return did_you_mean(name, names)
 
 
-def _look_for_circles(by_name: dict[str, WatcherConfig], findings: Findings) -> None:
+def look_for_circles(watchers: Iterable[WatcherConfig], findings: Findings) -> None:
     """Find watchers each of which waits for the next, for ever."""
+    by_name = {fold(one.name): one for one in watchers}
     needs = {name: folded_needs(one.options) for name, one in by_name.items()}
     told: set[frozenset[str]] = set()
     for name in entangled(needs):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
-from cvec_circus.config.dependencies import folded_needs
+from cvec_circus.config.dependencies import dependants
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.places import ENDPOINTS
@@ -23,7 +23,6 @@ from cvec_circus.options.expand import names_in
 from cvec_circus.probes.address import parse
 from cvec_circus.supervisor.reload.inspecting import inspect
 from cvec_circus.supervisor.reload.locating import locate
-from cvec_circus.wire.topics import fold
 
 _ENDPOINTS = frozenset({*ENDPOINTS, "allow_remote"})
 
@@ -104,12 +103,9 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     if configuration is None or is_stopped:
         return f"{said}; the daemon does not start" + (f" (see {names})" if names else "")
     if names:
-        needed = {name for one in runs for name in folded_needs(one.options)}
-        more = (
-            ""
-            if needed.isdisjoint(fold(one.name) for one in lost)
-            else ", and without what depends on that"
-        )
+        others = [*dependants(runs, (one.name for one in lost))]
+        depend = "depends" if len(others) == 1 else "depend"
+        more = f", and without {', '.join(others)}, which {depend} on that" if others else ""
         return f"{said}; the daemon runs without {names}{more}"
     if problems:
         return f"{said}; the daemon runs, but not everything in this file"

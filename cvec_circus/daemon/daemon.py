@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import __version__, logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import Configuration, Origin
+from cvec_circus.config.dependencies import dependants
 from cvec_circus.daemon import container
 from cvec_circus.daemon.estate import go_on, take
 from cvec_circus.daemon.signals import Action, Signals
@@ -28,6 +29,7 @@ from cvec_circus.system import files, prctl, proctable
 from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
+    from cvec_circus.config.configuration import PluginConfig, WatcherConfig
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.systemd import Unit
     from cvec_circus.embedding.registry import RunningArbiter
@@ -168,6 +170,11 @@ class Daemon:
         for name, problems in self._configuration.left_out:
             for problem in problems:
                 logger.warning("%s is left out: %s", name, problem)
+        runs: list[WatcherConfig | PluginConfig] = [*self._configuration.watchers]
+        runs += self._configuration.plugins
+        lost = (one.name for one in self._configuration.left_out)
+        for name, cause in dependants(runs, lost).items():
+            logger.warning("%s does not start: it depends on %s, which is left out", name, cause)
         self._check_files(self._configuration)
         if self._arguments.daemon and self._log.fileno() == 2:
             logger.warning("this log is lost in the background: set logoutput or --log-output")

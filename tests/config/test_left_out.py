@@ -53,6 +53,27 @@ class TestLeftOut(ConfigTestCase):
         left_out = self.load(f"{bad}[plugin:p]\nuse = a.B\n").left_out
         self.assertEqual([name for name, _ in left_out], ["bad"])
 
+    def test_nothing_is_left_but_what_depends_on_it(self) -> None:
+        bad = "[watcher:bad]\ncmd =\n[watcher:b]\ncmd = x\npart_of = BAD\n"
+        more = "[watcher:c]\ncmd = x\ndepends_on = b\n"
+        for rest in ("", more, "[plugin:p]\nuse = a.B\ndepends_on = bad\n"):
+            with self.subTest(rest):
+                self.assertIn("main.ini:2: [watcher:bad] cmd: ", self.problems(bad + rest)[0])
+        good = "[watcher:good]\ncmd = x\n"
+        self.assertEqual([name for name, _ in self.load(bad + more + good).left_out], ["bad"])
+        for key in ("depends_on = b", "part_of = bad"):
+            essential = f"[watcher:e]\ncmd = x\nessential = True\n{key}\n"
+            self.assertIn("[watcher:bad] cmd: ", self.problems(bad + good + essential)[0])
+
+    def test_a_circle(self) -> None:
+        circle = "[watcher:a]\ncmd = x\npart_of = b\n[watcher:b]\ncmd = x\ndepends_on = a\n"
+        said = "main.ini:3: [watcher:a] part_of: a circle, in which each waits for the next: "
+        said += "a -> b -> a"
+        self.assertEqual(self.problems(circle), [said])
+        found = self.load(f"{circle}[watcher:good]\ncmd = x\n")
+        self.assertEqual(found.left_out, [("a", [said])])
+        self.assertEqual([one.name for one in found.watchers], ["b", "good"])
+
     def test_what_concerns_everything_stops_everything(self) -> None:
         watchers = "[watcher:good]\ncmd = x\n[watcher:bad]\nnumprocesses = two\ncmd = x\n"
         for text, problem in (

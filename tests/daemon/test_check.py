@@ -237,6 +237,18 @@ class TestCommandLine(unittest.TestCase):
         said = self.run_daemon("--check", path).stdout
         self.assertIn("; the daemon does not start (see x, y)\n", said)
 
+    def test_what_depends_on_what_is_left_out(self) -> None:
+        needy = "[watcher:{}]\ncmd = sleep 1\ndepends_on = {}\n"
+        circle = needy.format("a", "b") + needy.format("b", "a")
+        path = self.write("a.ini", RIGHT + circle)
+        said = self.run_daemon("--check", path).stdout
+        self.assertIn("; the daemon runs without a, and without b, which depends on that\n", said)
+        path = self.write("a.ini", RIGHT + circle + needy.format("c", "b"))
+        said = self.run_daemon("--check", path).stdout
+        self.assertIn("without a, and without b, c, which depend on that\n", said)
+        said = self.run_daemon("--check", self.write("a.ini", circle)).stdout
+        self.assertIn("; the daemon does not start (see a)\n", said)
+
     def test_an_empty_file(self) -> None:
         reason = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
         for text in ("", "# a\n", "[DEFAULT]\nx = 1\n", "[env]\nA = 1\n[env:a]\nA = 2\n"):

@@ -28,6 +28,23 @@ numprocesses = two
 [watcher:needs]
 cmd = sleep 1000
 depends_on = Bad
+
+[watcher:more]
+cmd = sleep 1000
+part_of = needs
+
+[watcher:good]
+cmd = sleep 1000
+"""
+
+
+CIRCLE = """\
+[watcher:a]
+cmd = sleep 1000
+depends_on = b
+[watcher:b]
+cmd = sleep 1000
+part_of = a
 """
 
 
@@ -109,6 +126,26 @@ class TestLeftOut(DaemonCase):
         done = daemon.ctl("wait", "bad", "--for", "ready")
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"bad cannot be used: left out: {reason}", done.stderr)
+
+        daemon.order("quit")
+        said = "does not start: it depends on bad, which is left out"
+        for name in ("needs", "more"):
+            self.assertIn(("WARNING", f"{name} {said}"), self.told(daemon))
+
+    def test_a_circle(self) -> None:
+        daemon = self.daemon(f"{CIRCLE}[watcher:good]\ncmd = sleep 1000\n")
+        way = "a circle, in which each waits for the next: a -> b -> a"
+        self.assertEqual(daemon.call("status")["statuses"]["good"], "active")
+        self.assertIn(way, daemon.call("status")["reasons"]["a"])
+        daemon.order("quit")
+        said = [text for level, text in self.told(daemon) if level == "WARNING"]
+        left_out, without = [text for text in said if "left out" in text]
+        self.assertRegex(left_out, rf"^a is left out: .*\[watcher:a\] depends_on: {way}$")
+        self.assertEqual(without, "b does not start: it depends on a, which is left out")
+
+    def test_a_circle_alone(self) -> None:
+        [line] = self.daemon(CIRCLE, up=False).ended(1)
+        self.assertIn("[watcher:a] depends_on: a circle, in which", line)
 
     def test_the_others_run(self) -> None:
         daemon = self.daemon(TEXT)
