@@ -239,12 +239,12 @@ def _programs(
     if any(map(has_names, command_texts(options))):
         values = watcher_values(options, env, {}, name=name, wid=FIRST_WID)
     with contextlib.suppress(ValueError):  # there is no command, or a problem that is reported
-        words = command(options, values)
+        words = command(options, values) if options.cmd else [""]
         if options.executable:
             yield "executable", options.executable, ""
-        else:
+        elif words[0]:
             yield "cmd", words[0], str(options.cmd)
-        if options.shell:
+        if options.shell and options.cmd:
             # A word without a slash may be a command of the shell's own.
             first = split(words[2])[:1]
             yield from (("cmd", word, str(options.cmd)) for word in first if "/" in word)

@@ -58,6 +58,17 @@ class MachineCase(unittest.TestCase):
 
 
 class TestPrograms(MachineCase):
+    def test_none_is_named(self) -> None:
+        """What is missing is a problem; what stands in its place is no program."""
+        for lines, said in (
+            ("args = nosuch", "1: problem: [watcher:web] cmd: missing; say which program to run"),
+            ("cmd = ''", "2: problem: [watcher:web] cmd: names no program"),
+            ("args = /nosuch/x\nshell = True", "1: problem: [watcher:web] cmd: missing; say which"),
+        ):
+            with self.subTest(lines):
+                [found], _ = self.said(f"[watcher:web]\n{lines}\n", False, {})
+                self.assertTrue(found.startswith(said), found)
+
     def test_the_path_is_that_of_the_child(self) -> None:
         self.program("bin/here")
         path = {"PATH": f"{self.folder}/bin:/bin"}
