@@ -114,13 +114,13 @@ def examine(circus: Mapping[str, Any], allow_remote: bool = False) -> list[str]:
         allow_remote: Whether other machines may connect whatever these options say.
 
     Raises:
-        SocketError: The first problem.
+        SocketError: All problems, a line each.
     """
-    warnings = []
-    for one in judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]}):
-        if one.is_problem:
-            raise SocketError(str(one))
-        warnings.append(str(one))
+    found = [*judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]})]
+    problems = [str(one) for one in found if one.is_problem]
+    if problems:
+        raise SocketError("\n".join(problems))
+    warnings = [str(one) for one in found]
     endpoint = circus["endpoint"]
     if os.geteuid() == 0 and is_local(endpoint) and endpoint.startswith(("tcp://", "ipc://@")):
         warnings.append(f"endpoint {endpoint}: {_ROOT}")

@@ -36,11 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         fill_standard_files()
         signals.reset(handover.pending(os.environ))
         return run(parse(argv), sys.argv[1:] if argv is None else argv)
-    except exc.ConfigError as error:
-        for problem in error.problems:
-            complain(problem)
     except (exc.CircusError, handover.HandoverError) as error:
-        complain(str(error))
+        for problem in str(error).split("\n"):
+            complain(problem)
     except OSError as error:
         complain(sentence(error))
     except MemoryError:

@@ -193,6 +193,13 @@ class TestExamine(unittest.TestCase):
                     [text.split()[0] for text in said], ["pubsub_endpoint", "stats_endpoint"]
                 )
 
+    def test_all_are_named(self) -> None:
+        with self.assertRaises(SocketError) as caught:
+            self.examine(endpoint="tcp://127.0.0.1:99999", pubsub_endpoint="tcp://x:99998")
+        one, other = str(caught.exception).split("\n")
+        self.assertTrue(one.startswith("endpoint tcp://127.0.0.1:99999: cannot listen: "), one)
+        self.assertTrue(other.startswith("pubsub_endpoint tcp://x:99998: cannot listen: "), other)
+
     def test_an_owner_that_is_not_there(self) -> None:
         circus = ARBITER_OPTIONS.complete({"endpoint_owner": "no-such"})
         with self.assertRaisesRegex(SocketError, "endpoint_owner there is no user no-such"):

@@ -204,6 +204,15 @@ class TestCommandLine(unittest.TestCase):
                 self.assertEqual(started.returncode, 1)
                 self.assertIn(reason, started.stderr)
 
+    def test_two_endpoints(self) -> None:
+        said = [
+            f"{key} tcp://127.0.0.1:9999{n}: cannot listen: not an endpoint"
+            for n, key in enumerate(("endpoint", "pubsub_endpoint"))
+        ]
+        keys = "endpoint = tcp://127.0.0.1:99990\npubsub_endpoint = tcp://127.0.0.1:99991\n"
+        started = self.run_daemon(self.write("a.ini", f"[circus]\n{keys}{RIGHT}"))
+        self.assertEqual(started.stderr.splitlines(), [f"error: {one}" for one in said])
+
     def test_two_at_one_address(self) -> None:
         path = self.write(
             "a.ini",
