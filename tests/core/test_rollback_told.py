@@ -191,6 +191,7 @@ class TestHowLong(RolloutCase):
         self.world.probed(100, "refused", is_live=True)
         self.world.advance(5)
         self.assertEqual(self.world.pids(watcher), [102])
+        self.world.probed(102, is_live=True)
         self.assertEqual(self.world.why(watcher), "")
 
     def test_options_that_are_back_are_told_on(self) -> None:
