@@ -141,6 +141,7 @@ class Places:
         self.exhausted = False
         self.shortages = 0
         for process in self.pending:
+            process.doubted = False
             if self.deadline(process, Purpose.SPAWN) is not None:
                 self.spawn_at(process, now, now)
 

@@ -40,7 +40,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from cvec_circus.wire.cause import NONE, Cause
+from cvec_circus.wire.cause import LIVE, NONE, Cause
 
 
 class ProcessState(enum.Enum):
@@ -115,6 +115,7 @@ class ManagedProcess:
     checked: bool  # it has checks of `ready`
     has_watchdog: bool  # it was asked at its start to send WATCHDOG=1
     proved: bool  # it has been ready once
+    doubted: bool  # it succeeds one that `live` ended, and its own checks have not held yet
     unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
     well_for: float  # seconds for which its checks of `live` had held before they failed
     signalled: Sent  # the last one; not those that ask it to end
@@ -131,6 +132,7 @@ class ManagedProcess:
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
         self.checked = self.has_watchdog = self.proved = False
+        self.doubted = spawn_cause.text == LIVE.text
         self.unready = self.refusal = ""
         self.spawned_at = self.started = self.well_for = 0.0
 

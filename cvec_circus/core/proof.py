@@ -7,7 +7,8 @@ dependants of its watcher wait.
 
 A process not proved within `ready_timeout` is kept, unless it fails a rollout. After the proof only
 `live` stops a process; a `ready` check that no longer holds is reported. A process that `live`
-stops counts as dead: its successor backs off, and the rollout that started it fails.
+stops counts as dead: its successor backs off and is not ready before its own `live` checks have
+held once, and the rollout that started it fails.
 """
 
 from __future__ import annotations
@@ -59,13 +60,14 @@ class Prover(Roller):
 
     def prove(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Count a process as ready from now on."""
-        process.unready = ""
         if not process.proved:
             process.proved = True
+            process.doubted &= bool(watcher.options.live)
             self.ports.ledger.proved(watcher, process)
             watcher.places.due(process, Purpose.READY_BY, None)
             if watcher.options.live:
                 self.ports.probes.proved(watcher, process)
+        process.unready = _doubt(process) if process.doubted else ""
         watcher.places.prove(process)
 
     def probed(
@@ -80,6 +82,7 @@ class Prover(Roller):
         if process.state is not ProcessState.RUNNING or not watcher.is_running:
             return
         if not failure:
+            process.doubted &= not is_live
             self.prove(watcher, process)
             return
         if not process.proved:
@@ -122,3 +125,9 @@ class Prover(Roller):
         elif watcher.is_ready:
             watcher.is_told_ready, watcher.ready_at = True, self.now()
             self.publish(watcher, "ready", READY)
+
+
+def _doubt(process: ManagedProcess) -> str:
+    """Say why a process is not known to be alive."""
+    before = process.spawn_cause.why
+    return f"process {process.pid} has not passed its live checks yet; the one before: {before}"

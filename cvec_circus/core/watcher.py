@@ -180,8 +180,10 @@ class Watcher:
         failed, places = self.failed, self.places
         if failed is None or failed.is_over:
             return ""
-        is_there = any(one.pid in failed.kept for one in (*places.stale, *places.fresh))
-        counts = failed.is_undone or is_there or not (failed.kept or self.is_ready)
+        if failed.kept:
+            counts = any(one.pid in failed.kept for one in (*places.stale, *places.fresh))
+        else:
+            counts = failed.is_undone or not self.is_ready
         return failed.text if counts else ""
 
     @property

@@ -79,18 +79,21 @@ class Record:
 class Verdict:
     """The verdict on the checks of one family. Owned by one thread.
 
-    Of `ready` there is none until all have held at once; of `live` it is good from the beginning.
+    Of `ready` there is none until all have held at once; of `live` it is good from the beginning
+    or, if the process is doubted, there is none until all have held or one has failed.
     """
 
-    def __init__(self, is_live: bool) -> None:
-        self.is_good: bool | None = True if is_live else None
+    def __init__(self, is_live: bool, is_doubted: bool = False) -> None:
+        self.is_good: bool | None = True if is_live and not is_doubted else None
+        self._is_live = is_live
         self.trouble = ""  # why not all hold, as last returned
         self.well_for = 0.0  # seconds for which all had held before that
 
     def look(self, records: Collection[Record]) -> str | None:
         """Return why not all hold, "" if they do; None if that is no news."""
         failing = [record for record in records if record.holds is False]
-        if self.is_good is None and any(not record.holds for record in records):
+        is_known = all(record.holds for record in records) or (self._is_live and failing)
+        if self.is_good is None and not is_known:
             return None
         is_good = not failing
         if is_good is self.is_good:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.core.phase import phase
 from tests.support.world import FakeWorld
 
 
@@ -143,9 +144,39 @@ class TestLive(ProofCase):
         (kill,) = self.world.payloads("kill")
         self.assertEqual((kill["cause"], kill["process_pid"]), ("live", 100))
         self.assertEqual(self.world.pids(watcher), [101])
+        self.world.advance(5)
         self.assertEqual([action for _, action in self.told()], ["ready", "unready"])
-        self.world.advance(1)
+        before = "check b: no WATCHDOG=1 for 30 s"
+        said = f"process 101 has not passed its live checks yet; the one before: {before}"
+        self.assertEqual((phase(watcher), self.world.why(watcher)), ("unready", said))
+        self.world.probed(101, is_live=True)
+        self.world.settle()
         self.assertEqual([action for _, action in self.told()], ["ready", "unready", "ready"])
+        self.assertEqual((phase(watcher), self.world.why(watcher)), ("up", ""))
+
+    def test_one_that_is_never_alive_is_never_up(self) -> None:
+        watcher = self.up(numprocesses=2, min_uptime=0.5, ready={"a": "notify"})
+        self.world.probes.all_hold()
+        self.assertEqual(phase(watcher), "up")
+        for _ in range(10):
+            for pid in list(self.world.probes.live):
+                self.world.probed(pid, "check b: refused", is_live=True)
+            for _ in range(12):
+                self.world.advance(0.05)
+                self.assertNotEqual(phase(watcher), "up")
+                for pid in self.world.pids(watcher):
+                    self.world.probed(pid)
+                    self.world.probed(pid, "check a: HTTP 500")
+                    self.world.probed(pid)  # these hold again, and say nothing of the others
+                self.assertNotEqual(phase(watcher), "up")
+
+    def test_an_order_forgets_the_failure(self) -> None:
+        watcher = self.up(respawn_delay=30)
+        self.world.probed(100, "check b: refused", is_live=True)
+        self.world.advance(1)
+        self.world.reload([watcher], "command:reload", False, None)
+        self.world.advance(1)
+        self.assertEqual((self.world.pids(watcher), phase(watcher)), ([101], "up"))
 
     def test_one_that_never_holds_is_not_restarted_without_a_pause(self) -> None:
         """Also where a process need not live for any time."""

@@ -191,16 +191,29 @@ class TestHowLong(RolloutCase):
         self.world.probed(100, "refused", is_live=True)
         self.world.advance(5)
         self.assertEqual(self.world.pids(watcher), [102])
+        self.world.probed(102, is_live=True)
         self.assertEqual(self.world.why(watcher), "")
 
-    def test_options_that_are_back_are_told_on(self) -> None:
-        watcher = self.up(use_sockets=True)
+    def test_options_that_are_back_are_told_while_a_kept_process_is_there(self) -> None:
+        watcher = self.up(use_sockets=True, numprocesses=2)
         self.set(watcher, cmd="broken")
+        self.world.die(102, 1)
+        for pid in (100, 101):
+            self.world.advance(60)
+            said = "the options of before are back; the old processes were kept"
+            self.assertIn(said, self.world.why(watcher))
+            self.world.die(pid, -9)
+        self.world.settle()
+        self.assertEqual((self.world.why(watcher), watcher.failure), ("", ""))
+
+    def test_options_that_are_back_with_no_old_process_are_told_on(self) -> None:
+        watcher = self.up(rollout="recreate")
+        self.set(watcher, cmd="broken")
+        self.world.advance(0.5)
         self.world.die(101, 1)
-        self.world.advance(5)
-        self.world.die(100, 1)
         self.world.advance(60)
-        self.assertIn("the options of before are back", self.world.why(watcher))
+        said = "the options of before are back; no old process was left"
+        self.assertIn(said, self.world.why(watcher))
 
 
 class TestGap(RolloutCase):

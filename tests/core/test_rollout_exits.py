@@ -233,6 +233,8 @@ class TestNotAlive(ExitCase):
         self.world.probed(self.world.pids(watcher)[0], "live check up failed", is_live=True)
         self.come_to_rest()
         self.assertEqual(self.world.payloads("rollback"), [])
+        for pid in self.world.pids(watcher):
+            self.world.probed(pid, is_live=True)
         self.assertTrue(watcher.is_ready)
 
 

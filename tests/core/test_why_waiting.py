@@ -20,6 +20,7 @@ class TestBeingStopped(WhyCase):
         why = "(live): live check a failed: exit code 1; SIGKILL in 25.0 s"
         self.assert_why(watcher, f"web is starting: process 101 is being stopped {why}")
         self.world.advance(30)
+        self.world.probed(102, is_live=True)
         self.assertEqual(self.world.why(watcher), "")
 
     def test_one_that_is_never_alive_for_long(self) -> None:

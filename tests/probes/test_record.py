@@ -104,6 +104,15 @@ class VerdictTest(unittest.TestCase):
         self.assertIsNone(self.look(verdict, self.two, GOOD))
         self.assertEqual(self.look(verdict, self.one, GOOD), "")
 
+    def test_live_of_one_that_is_doubted(self) -> None:
+        for second, said in ((GOOD, ""), (BAD, "check two: HTTP 500 from there")):
+            self.setUp()
+            verdict = Verdict(True, is_doubted=True)
+            self.assertIsNone(verdict.look([self.one, self.two]))
+            self.assertIsNone(self.look(verdict, self.one, GOOD))
+            self.assertEqual(self.look(verdict, self.two, second), said)
+        self.assertEqual(Verdict(True, is_doubted=True).look([]), "")  # they were taken away
+
     def test_live_is_good_until_one_fails(self) -> None:
         verdict = Verdict(True)
         self.assertIsNone(self.look(verdict, self.one, GOOD))

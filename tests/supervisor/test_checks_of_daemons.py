@@ -95,6 +95,25 @@ class ChecksTest(DaemonCase):
         daemon.order("quit")
         self.assertTrue(any(f"web: {said}" in line for line in daemon.ended()))
 
+    def test_one_that_is_never_alive_is_never_up(self) -> None:
+        text = (
+            "[watcher:web]\ncmd = sleep 1000\nmin_uptime = 0\nlive.x = exec:test ! -e bad\n"
+            "live_interval = 0.2\nlive_failures = 2\nbackoff = False\ncopy_env = True\n"
+        )
+        daemon = self.daemon(text)
+        self.until(daemon, "web", "ready")
+        (daemon.folder / "bad").touch()
+        for _ in range(3):
+            self.until(daemon, "web", "kill")
+        self.until(daemon, "web", "spawn")
+        said = daemon.ctl("is-active", "web")
+        self.assertEqual((said.returncode, len(daemon.wire.events.of("ready"))), (1, 1))
+        (daemon.folder / "bad").unlink()
+        self.until(daemon, "web", "ready")
+        self.assertEqual(daemon.ctl("wait", "web").returncode, 0)
+        daemon.order("quit")
+        daemon.ended()
+
     def test_a_reload_waits_for_the_new_process(self) -> None:
         silence(self)
         text = (

@@ -81,6 +81,9 @@ class FakeProbes:
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         assert process.proved
         self.live[process.pid] = process
+        if self._world.ready_after is not None and process.doubted:
+            pid = process.pid
+            self._world.at(self._world.ready_after, lambda: self._world.probed(pid, is_live=True))
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
         self.watched.pop(process.pid, None)

@@ -54,7 +54,7 @@ class Process:
         self.wid = wid
         self.pid = 0
         self.state = ProcessState.RUNNING
-        self.killed = False
+        self.killed = self.doubted = False
 
 
 class EndingCase(LeakCheckedTestCase):

@@ -133,9 +133,10 @@ class ProbeCase(EndingCase):
         else:
             super().append(fact)
 
-    def start(self, watcher: Program, wid: int = 1) -> Process:
+    def start(self, watcher: Program, wid: int = 1, doubted: bool = False) -> Process:
         """Start a process, and begin its checks."""
         process = Process(watcher.name, wid)
+        process.doubted = doubted
         process.exit_code = None
         process.started = 0.0
         self.outputs.open(watcher)

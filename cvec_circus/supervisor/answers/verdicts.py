@@ -249,7 +249,7 @@ def is_proved(part: Part) -> tuple[Verdict, int]:
         is_not_meant = part.reached is is_sized and not part.wanted_up
         return DONE if is_not_meant else not_up(part), 0
     for process in watcher.places.fresh:
-        if process.unready:
+        if process.unready and not process.doubted:
             return f"{about(part)}: {process.unready}", process.pid
     return exhausted(part), 0
 

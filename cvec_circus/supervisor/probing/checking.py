@@ -262,8 +262,11 @@ class Checking:
 
     def _judge(self, watched: Watched, is_live: bool) -> None:
         news = watched.verdicts[is_live].look(watched.records(is_live))
-        if news == "" and (left := watched.verdicts[not is_live].trouble):
-            is_live, news = not is_live, left  # the process is not well before both families are
+        if news == "":
+            if left := watched.verdicts[not is_live].trouble:
+                is_live, news = not is_live, left  # it is not well before both families are
+            elif watched.process.doubted:
+                is_live = bool(watched.verdicts[True].is_good)
         if news is not None and watched.is_begun:
             well_for = watched.verdicts[is_live].well_for
             self._facts.append(Probed(watched.watcher, watched.process, is_live, news, well_for))

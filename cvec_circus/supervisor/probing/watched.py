@@ -32,7 +32,7 @@ class Watched:
         self.ready = {n: Record("ready", n, check, now) for n, check in checks.items()}
         self.live: dict[str, Record] = {}
         self.ready_interval: float = watcher.options.ready_interval
-        self.verdicts = {False: Verdict(False), True: Verdict(True)}
+        self.verdicts = {False: Verdict(False), True: Verdict(True, process.doubted)}
         self.is_begun = False
         self.pipes: dict[str, tuple[int, int]] = {}
         self.inbox: Inbox | None = None

@@ -108,6 +108,29 @@ class AddressTest(ProbeCase):
         self.assertEqual(self.probed[1:], [(1, True, "")])
         self.assertEqual(self.row(process, "http")["failures"], 0)
 
+    def test_the_first_run_of_one_that_is_doubted_is_reported(self) -> None:
+        url = f"http://127.0.0.1:{self.serve().port}/"
+        watcher = Program(**{"live.http": url, "live_interval": 0.02})
+        process = self.start(watcher, doubted=True)
+        self.desk.proved(watcher, process)
+        self.until(lambda: self.probed)
+        self.assertEqual(self.probed, [(1, True, "")])
+
+    def test_it_is_reported_though_a_check_of_ready_fails_then(self) -> None:
+        ready, live = self.serve(), Answering(says(OK))
+        self.addCleanup(live.close)
+        fast = {"ready_interval": 0.02, "live_interval": 0.02}
+        urls = [f"http://127.0.0.1:{server.port}/" for server in (ready, live)]
+        watcher = Program(**{"ready.r": urls[0], "live.l": urls[1], **fast})
+        process = self.start(watcher, doubted=True)
+        self.until(lambda: self.probed)
+        self.text = BROKEN
+        self.until(lambda: len(self.probed) > 1)
+        self.desk.proved(watcher, process)
+        self.until(partial(self.holds, process, "l"))
+        self.text = OK
+        self.until(lambda: self.probed[-1] == (1, True, ""))
+
     def holds(self, process: Process, name: str) -> bool:
         return self.state(process, name) == "holds"
 
