@@ -359,6 +359,13 @@ class TestInVain(ArbiterCase):
                 call(later)
         self.nothing_left()
 
+    def test_what_to_write_instead_of_a_method_of_an_arbiter(self) -> None:
+        with self.assertWarnsRegex(UserWarning, "calls statuses: .*; override start or stop, or"):
+
+            class Mine(Arbiter):
+                def statuses(self) -> dict[str, str]:
+                    return {}
+
     def test_a_method_that_nobody_calls(self) -> None:
         with self.assertWarnsRegex(
             UserWarning, "only your own program calls spawn_process: "
