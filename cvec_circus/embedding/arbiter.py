@@ -13,7 +13,7 @@ from cvec_circus import exc, logger
 from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import ORDERS, overridden, require_plain, warn_of_idle_tornado
 from cvec_circus.compat.signatures import ARBITER_FURTHER
-from cvec_circus.embedding.calls import call
+from cvec_circus.embedding.calls import OWN_LOOP, call
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
 from cvec_circus.embedding.resources import (
@@ -28,7 +28,6 @@ from cvec_circus.embedding.resources import (
     wait_for,
 )
 from cvec_circus.embedding.signals import AUTO, Choice, TakenSignals
-from cvec_circus.embedding.watcher import OWN_LOOP
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.outcome import Outcome, Wait

@@ -14,6 +14,11 @@ from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
 from cvec_circus.exc import GoneError
 
+OWN_LOOP = (
+    "loop: an arbiter runs a loop of its own, on the thread that starts it; leave it out, and "
+    "write background=True for one beside yours, whose coroutines may await its orders"
+)
+
 INSTEAD = (
     "an arbiter's loop is none of tornado's; write add_callback(fn), arbiter.stop(), or a thread "
     "of your own (docs/embedding.rst)"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import exc
 from cvec_circus.compat.config import get_config
 from cvec_circus.compat.members import Members
-from cvec_circus.embedding.watcher import OWN_LOOP, Watcher
+from cvec_circus.embedding.calls import OWN_LOOP
+from cvec_circus.embedding.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.named import CircusSockets
 

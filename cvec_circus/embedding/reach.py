@@ -126,6 +126,11 @@ class Reach:
             return None
         return found
 
+    def measure(self, watcher: core.Watcher | str) -> dict[int, dict[str, Any]]:
+        """Measure the processes of a watcher there and then. On the supervisor thread."""
+        found: dict[str, dict[str, Any]] = self.ask(_measured, watcher)
+        return {int(pid): info for pid, info in found.items()}
+
     def exit_code(self, watcher: core.Watcher | str, pid: int) -> int | None:
         """Return the exit code of a process that has ended, if the watcher remembers it."""
         try:
@@ -171,8 +176,11 @@ class Reach:
             **properties: Those of the command. With `waiting`, the reply comes at its end.
 
         Raises:
-            CircusError: It is refused.
+            SupervisorStopped: The arbiter is not running.
+            CircusError: The order is refused.
         """
+        if not self.is_open:
+            raise not_running(command, "the arbiter is not running")
         promise = Promise(self.on_owner, self._later)
         self._open.add(promise)
         promise.add_done_callback(self._open.discard)
@@ -220,6 +228,14 @@ def _ignore_exit(error: SystemExit) -> None:
     logger.error("sys.exit(%s) in a callback, ignored: write arbiter.stop()", error.code)
 
 
+def not_running(command: str, why: str) -> exc.SupervisorStopped:
+    """Make the error of an order that no supervisor can take."""
+    instead = "start the arbiter first"
+    if command == "start":
+        instead = "leave it out: the start of an arbiter starts its watchers, by their priority"
+    return exc.SupervisorStopped(f"{command}: {why}; {instead}")
+
+
 def _stopped() -> exc.SupervisorStopped:
     return exc.SupervisorStopped("the supervisor has stopped")
 
@@ -233,6 +249,13 @@ class Snapshot(NamedTuple):
     shown: dict[str, Any]  # as the wire shows them
     typed: WatcherOptions
     processes: list[tuple[int, int, float]]  # pid, wid and start, in seconds since 1970
+
+
+def _measured(supervisor: Supervisor, watcher: core.Watcher | str) -> dict[str, dict[str, Any]]:
+    """On the supervisor thread."""
+    if isinstance(watcher, str):
+        watcher = supervisor.target.find(watcher)
+    return supervisor.target.sample_now(watcher)
 
 
 def _exit_code(supervisor: Supervisor, watcher: core.Watcher | str, pid: int) -> int | None:

@@ -48,7 +48,8 @@ class Watchers(PublishedArbiter):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        warn_of_overrides(cls, ARBITER_CALLS, "commands and signals reach the supervisor directly")
+        instead = "commands and signals reach the supervisor directly; override start or stop"
+        warn_of_overrides(cls, ARBITER_CALLS, f"{instead}, or write hooks or a plugin")
 
     def __init__(
         self,

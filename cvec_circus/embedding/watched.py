@@ -102,7 +102,7 @@ class WatchedProcess(Process):
         )
 
     def info(self) -> Fields:
-        """Return what `stats` reports of it, {} once it has ended. Not on the supervisor thread."""
+        """Return what `stats` reports of it, {} once it has ended."""
         return self.watcher.info().get(self.pid, {})
 
     # -- orders

@@ -13,15 +13,14 @@ from cvec_circus.compat.signatures import WATCHER_CALLS, WATCHER_FURTHER
 from cvec_circus.compat.values import get_working_dir
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.core import watcher as core
+from cvec_circus.embedding.calls import OWN_LOOP
 from cvec_circus.embedding.promise import Promise
-from cvec_circus.embedding.reach import Reach, Snapshot
+from cvec_circus.embedding.reach import Reach, Snapshot, not_running
 from cvec_circus.embedding.watched import WatchedProcess
-from cvec_circus.exc import ConflictError, SupervisorStopped
+from cvec_circus.exc import ConflictError
 from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.wire.topics import fold
-
-OWN_LOOP = "loop: an arbiter runs a loop of its own, on the thread that starts it"
 
 Fields = dict[str, Any]
 
@@ -282,18 +281,23 @@ class Watcher:
         return True  # without processes, too
 
     def info(self, extended: bool = False) -> dict[int, Fields]:
-        """Return what `stats` reports of its processes, by pid. Not on the supervisor thread.
+        """Return what `stats` reports of its processes, by pid.
 
         Args:
-            extended: Whether to ask its hook `extended_stats`, too.
+            extended: Whether to ask its hook `extended_stats`, too, but on the supervisor thread,
+                which measures there and then.
         """
-        if self._is_at_rest:
+        if self._reach is None or not self._reach.is_open:
             return {}
+        if self._reach.on_owner():
+            return self._reach.measure(self._subject)
         found = self._order("stats", "info", extended=extended).result()
         return {int(pid): info for pid, info in found.items()}
 
     def process_info(self, pid: int, extended: bool = False) -> Fields:
         """Return what `stats` reports of one of its processes; see `info`."""
+        if pid in self.pids and self._reach is not None and self._reach.on_owner():
+            return self.info().get(pid, {})
         found: Fields = self._order("stats", "info", process=pid, extended=extended).result()
         return found
 
@@ -389,5 +393,5 @@ class Watcher:
     def _order(self, command: str, field: str = "", **properties: Any) -> Promise:
         """Give an order to this watcher; see `Reach.order`."""
         if self._reach is None:
-            raise SupervisorStopped(f"{self._name} is in no arbiter")
+            raise not_running(command, f"{self._name} is in no arbiter")
         return self._reach.order(command, field, name=self._name, **properties)

@@ -325,7 +325,8 @@ class PeriodicCallback:
         self._timer = self._loop.call_later(self._due_at - now, self._call)
 
     def _call(self) -> object:
-        timer = self._timer
+        with self._lock:  # which `start` of another thread may still hold
+            timer = self._timer
         if timer is None:
             return None  # stopped after it was due
         try:

@@ -178,13 +178,14 @@ class CircusSocket(Noted, socket.socket):
 
     @classmethod
     def load_from_config(cls, config: Mapping[str, Any]) -> CircusSocket:
-        """Make a socket from a mapping of options; warn of unknown ones."""
+        """Make a socket from a mapping; warn of unknown options. Text of `umask` is decimal."""
         known = {key: config[key] for key in config if key == "name" or SOCKET_OPTIONS.find(key)}
         for key in config.keys() - known.keys():
             logger.warning("socket %s: unknown option %s, ignored", config.get("name"), key)
         given = {key: value for key, value in known.items() if value is not None}
-        default = SOCKET_OPTIONS.by_name["umask"].default
-        return cls(**{"umask": default, **given})
+        umask = given.get("umask", SOCKET_OPTIONS.by_name["umask"].default)
+        umask = int(umask) if isinstance(umask, str) and umask.isdecimal() else umask
+        return cls(**{**given, "umask": SOCKET_OPTIONS.convert_one("umask", umask)})
 
     @property
     def is_unix(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc, logger
+from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.supervisor.chores import Chore
@@ -55,6 +56,7 @@ class SampleDesk:
         self._clock = loop.clock
         self._chore = chore
         self._sampler: Sampler | None = None
+        self._sampler_here: Sampler | None = None
         self._wanted: set[int] = set()
         self._asked: list[Question] = []
         self._measured: list[Question] = []
@@ -82,6 +84,19 @@ class SampleDesk:
         except exc.CircusError as error:
             self._asked.pop()
             raise exc.CircusError(f"{NOTHING}: {error}") from None
+
+    def sample_now(self, pids: Sequence[int]) -> Rows:
+        """Measure processes within this turn, which takes its time: for a callback of a program.
+
+        Raises:
+            CircusError: Nothing can be measured.
+        """
+        try:
+            if self._sampler_here is None:
+                self._sampler_here = _sampler(self._clock)
+            return self._sampler_here.sample(pids)
+        except (MemoryError, OSError, ImportError) as error:
+            raise exc.CircusError(_nothing(error)) from None
 
     def sample_daemon(self, then: Callable[[dict[str, Any]], object], refuse: Refuse) -> None:
         """Measure this very process; see `sample`."""
@@ -145,14 +160,11 @@ class SampleDesk:
         answer: Rows | str = NOTHING  # whatever happens, clients wait for it
         try:
             if self._sampler is None:
-                # psutil takes 1.5 MiB and 20 ms, and most daemons are never asked for statistics.
-                from cvec_circus.system.procfs import Sampler
-
-                self._sampler = Sampler(self._clock)
+                self._sampler = _sampler(self._clock)
             began = self._clock.monotonic()
             answer = self._sampler.sample(list(pids))
         except (MemoryError, OSError, ImportError) as error:
-            answer = f"{NOTHING}: {' '.join(str(error).split()) or 'no memory'}"
+            answer = _nothing(error)
         finally:
             self._loop.post(self._swept, answer, self._clock.monotonic() - began)
 
@@ -169,6 +181,17 @@ class SampleDesk:
             self._backlog.add(partial(refuse, answer) for _, refuse in questions)
         else:
             self._backlog.add(partial(then, answer) for then, _ in questions)
+
+
+def _sampler(clock: Clock) -> Sampler:
+    # psutil takes 1.5 MiB and 20 ms, and most daemons are never asked for statistics.
+    from cvec_circus.system.procfs import Sampler
+
+    return Sampler(clock)
+
+
+def _nothing(error: Exception) -> str:
+    return f"{NOTHING}: {' '.join(str(error).split()) or 'no memory'}"
 
 
 def rows_of(processes: Iterable[ManagedProcess], rows: Rows) -> dict[str, dict[str, Any]]:

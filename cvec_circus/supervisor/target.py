@@ -275,6 +275,12 @@ class Target:
         pids = [process.pid for processes in chosen.values() for process in processes]
         self._desks.sampler.sample(pids, answer, refuse)
 
+    def sample_now(self, watcher: Watcher) -> dict[str, Fields]:
+        """Measure the processes of a watcher within this turn; see `SampleDesk.sample_now`."""
+        processes = list(watcher.places.leaders())
+        rows = self._desks.sampler.sample_now([process.pid for process in processes])
+        return rows_of(processes, rows)
+
     def _extend(
         self, watchers: list[Watcher], found: Fields, then: Callable[[Fields], None]
     ) -> None:

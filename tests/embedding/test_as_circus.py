@@ -212,6 +212,24 @@ class TestCallbacks(ArbiterCase):
         self.assertTrue(told.wait(TIMEOUT))
         return seen
 
+    def test_it_measures(self) -> None:
+        def begun(arbiter: Any, seen: list[Any]) -> None:
+            watcher = arbiter.get_watcher("a")
+            one, other = watcher.pids
+            process = watcher.processes[one].info()
+            wids = {pid: info["wid"] for pid, info in watcher.info().items()}
+            seen.append(wids == {one: 1, other: 2})
+            seen.append((watcher.process_info(other)["pid"] == other, process["wid"]))
+            seen.append(process.keys())
+            seen.append(watcher)
+            with self.assertRaises(exc.MessageError):
+                watcher.process_info(1)
+
+        alike, one, keys, watcher = self.seen_by(begun)
+        self.assertEqual((alike, one), (True, (True, 1)))
+        elsewhere = next(iter(watcher.info().values()))
+        self.assertEqual(keys, elsewhere.keys())
+
     def test_what_it_adds_and_removes(self) -> None:
         def begun(arbiter: Any, seen: list[Any]) -> None:
             added = arbiter.add_watcher("b", "sleep 1000", own="x")
@@ -340,6 +358,13 @@ class TestInVain(ArbiterCase):
             with self.assertRaisesRegex(TypeError, f"{name}: .*{says}"):
                 call(later)
         self.nothing_left()
+
+    def test_what_to_write_instead_of_a_method_of_an_arbiter(self) -> None:
+        with self.assertWarnsRegex(UserWarning, "calls statuses: .*; override start or stop, or"):
+
+            class Mine(Arbiter):
+                def statuses(self) -> dict[str, str]:
+                    return {}
 
     def test_a_method_that_nobody_calls(self) -> None:
         with self.assertWarnsRegex(

@@ -53,7 +53,7 @@ class TestBefore(ArbiterCase):
             sleeper(numprocesses="two")
         with self.assertRaises(exc.OptionError):
             sleeper().graceful_timeout = -1
-        with self.assertRaisesRegex(TypeError, "loop: an arbiter runs a loop of its own"):
+        with self.assertRaisesRegex(TypeError, "loop: .*; leave it out, and write background=True"):
             sleeper(loop=object())  # type: ignore[arg-type]
 
     def test_none_is_not_given(self) -> None:
@@ -61,11 +61,14 @@ class TestBefore(ArbiterCase):
         self.assertEqual((watcher.max_retry, watcher.env), (5, {}))
 
     def test_orders_without_an_arbiter(self) -> None:
-        with self.assertRaisesRegex(exc.SupervisorStopped, "w is in no arbiter"):
+        leave = "; leave it out: the start of an arbiter starts its watchers"
+        with self.assertRaisesRegex(exc.SupervisorStopped, f"start: w is in no arbiter{leave}"):
             sleeper().start()
+        with self.assertRaisesRegex(exc.SupervisorStopped, "reload: .*; start the arbiter first"):
+            sleeper().reload()
         watcher = sleeper()
         self.make(ThreadedArbiter, watcher)
-        with self.assertRaisesRegex(exc.SupervisorStopped, "not running"):
+        with self.assertRaisesRegex(exc.SupervisorStopped, f"is not running{leave}"):
             watcher.start()
 
     def test_environment(self) -> None:

@@ -7,7 +7,8 @@ import logging
 import os
 import threading
 from datetime import timedelta
-from typing import Callable
+from typing import Any, Callable
+from unittest import mock
 
 import zmq
 
@@ -315,6 +316,24 @@ class TestPeriodic(LoopCase):
             inner.wakeup.set()
             inner._turn()
         self.assertEqual(called, [1001.5, 1002.5, 1003.5])
+
+    def test_due_before_its_start_has_returned(self) -> None:
+        self.start()
+        call_later = self.loop.call_later
+
+        def at_once(delay: float, call: Callable[[], object]) -> Any:
+            timer, turned = call_later(0, call), threading.Event()
+            self.loop.add_callback(turned.set)
+            turned.wait(0.2)  # it comes if the call has not waited for the start
+            return timer
+
+        def register(callback: Callable[[], None]) -> PeriodicCallback:
+            periodic = PeriodicCallback(callback, 1, loop=self.loop)
+            with mock.patch.object(self.loop, "call_later", at_once):
+                periodic.start()
+            return periodic
+
+        self.wait_for(register).stop()
 
     def test_the_default_loop(self) -> None:
         self.assertIs(current_loop(), self.loop)

@@ -205,3 +205,16 @@ class ManagedSocketTest(LeakCheckedTestCase):
         )
         self.assertEqual((managed.port, managed.backlog), (8000, 16))
         self.assertEqual((managed.family, managed.type), (socket.AF_INET, socket.SOCK_STREAM))
+
+
+class TestLoaded(unittest.TestCase):
+    def test_text(self) -> None:
+        """As a program that reads a file by itself has it; Circus' masks are decimal."""
+        text = {"name": "s", "port": "0", "backlog": "5", "umask": "63", "blocking": "yes"}
+        made = CircusSocket.load_from_config(text)
+        self.assertEqual((made.port, made.backlog, made.umask), (0, 5, 0o77))
+        self.assertTrue(made.blocking)
+        self.assertEqual(CircusSocket.load_from_config({"name": "s"}).umask, 8)
+        for mask in ("rwx", "-1", "512", 512):
+            with self.subTest(mask), self.assertRaisesRegex(exc.OptionError, "umask"):
+                CircusSocket.load_from_config({"name": "s", "umask": mask})
