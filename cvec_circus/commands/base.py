@@ -362,7 +362,10 @@ class Command(MessageMaker):
         return reply
 
     def concealed(self, reply: Fields) -> Fields:
-        """Return a reply without the values that a terminal does not show."""
+        """Return a reply without the values that a terminal does not show.
+
+        If it is the same object, its words are searched for them.
+        """
         return reply
 
     def words(self, reply: Fields) -> str | Table:

@@ -81,7 +81,8 @@ class ReloadConfig(Command):
         for kind in ("watchers", "plugins", "sockets"):
             steps = plan.get(kind, ())
             plan[kind] = [
-                {**one, "changes": list(map(_concealed, one["changes"]))} for one in steps
+                {**conceal("", one), "changes": list(map(_concealed, one["changes"]))}
+                for one in steps
             ]
         return {**reply, "plan": {**plan, "circus": list(map(_concealed, plan["circus"]))}}
 

@@ -177,8 +177,9 @@ class Row(NamedTuple):
 
 def _concealed(row: Row) -> Row:
     text = conceal(row.key, row.text)
-    origin = row.origin if text == row.text else row.origin.partition(", which is ")[0]
-    return row._replace(text=text, origin=conceal_text(origin))
+    origin, which_is, meant = row.origin.partition(", which is ")
+    shown = f"{which_is}{conceal(row.key, meant)}" if text == row.text else ""
+    return row._replace(text=text, origin=f"{conceal_text(origin)}{shown}")
 
 
 def _row(key: str, text: str, origin: str) -> Row:

@@ -32,11 +32,11 @@ class Change(NamedTuple):
     effect: str = LIVE
 
     def as_json(self) -> dict[str, Any]:
-        """Return its JSON form, without values that may be secrets by the name of the option."""
+        """Return its JSON form, without values that may be secrets under the name of the option."""
         shown = self._asdict()
         for key in ("before", "after"):
             shown[key] = as_json(shown[key])
-            if is_secret(self.option) and shown[key] is not None:
+            if shown[key] is not None and is_secret(self.option, shown[key]):
                 shown[key] = CONCEALED
         return shown
 

@@ -75,7 +75,8 @@ def show(command: Command, reply: Fields, options: Namespace) -> None:
         chosen = command.chosen(reply, options.local, is_for_people)
         shown = command.concealed(chosen) if conceals else chosen
         words = command.words(shown) if is_for_people else command.script(shown)
-        words = _concealed(words) if conceals else words
+        if conceals and shown is chosen:  # else each value is by itself: joined, one ends another
+            words = _concealed(words)
         text = plain(words) if isinstance(words, str) else lay_out(words, page)
         remarks = list(command.remarks(reply))
     except (KeyError, TypeError, AttributeError, ValueError):

@@ -44,6 +44,20 @@ def bare(text: str) -> list[str]:
     return [word for word in _WORD_OR_STRAY.findall(text) if not _QUOTING.search(word)]
 
 
+def pieces_of(text: str) -> list[tuple[str, str, str]]:
+    """Return for each word the blanks in front of it, the word as it is written, and what it means.
+
+    Raises:
+        ValueError: See `split`.
+    """
+    found, end = [], 0
+    words = split(text)
+    for match, word in zip(_WORD_OR_STRAY.finditer(text), words):
+        found.append((text[end : match.start()], match[0], word))
+        end = match.end()
+    return found
+
+
 def without_literals(text: str) -> str:
     """Return a command line without what stands in single quotes, which nothing replaces."""
     return _PIECE.sub(lambda match: "" if match[0][0] == "'" else match[0], text)

@@ -251,14 +251,18 @@ class TestSecrets(unittest.TestCase):
 
     def test_they_are_not_told(self) -> None:
         for name in (
-            "password secret redis_url url auth_token env.DB_PASSWORD env.API_KEY env.SENTRY_DSN"
+            "password secret DBPASS auth_token env.DB_PASSWORD env.API_KEY env.SENTRY_DSN"
         ).split():
             with self.subTest(name):
                 self.assertEqual(self.told(name, "old", "new"), (CONCEALED, CONCEALED))
                 self.assertEqual(self.told(name, None, "new"), (None, CONCEALED))
+        url = "redis://:abc@h"
+        self.assertEqual(self.told("redis_url", "redis://h", url), ("redis://h", CONCEALED))
 
     def test_everything_else_is(self) -> None:
-        for name in "cmd interval env.KEYBOARD stdout_stream.filename working_dir".split():
+        for name in (
+            "cmd interval redis_url env.MAX_TOKENS env.KEYBOARD stdout_stream.filename working_dir"
+        ).split():
             with self.subTest(name):
                 self.assertEqual(self.told(name, "old", "new"), ("old", "new"))
 

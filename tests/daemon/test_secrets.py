@@ -50,6 +50,20 @@ class TestSecrets(DaemonCase):
                 self.assertIn("DB_PASSWORD=hunter2", said)
                 self.assertNotIn("***", said)
 
+    def test_words_and_variables_one_by_one(self) -> None:
+        text = (
+            "[watcher:w]\nautostart = False\n"
+            'cmd = x "amqp://b:$(circus.env.P)@h" "--password=$(circus.env.W)" '
+            '--password "$(circus.env.P)" y\n'
+            "[env:w]\nA1 = Authorization: Basic xyz\nB1 = b1\n"
+        )
+        self.served = self.daemon(text, env={"P": 'hunter2"hunter3', "W": "hunter2 hunter3"})
+        for words in (("options", "w"), ("get", "w", "cmd", "env")):
+            said = self.shown(*words)
+            self.assertNotIn("hunter", said)
+            self.assertIn("A1=Authorization: Basic ***,B1=b1", said)
+            self.assertIn("x amqp://b:***@h --password=*** --password *** y", said)
+
     def test_output_of_programs(self) -> None:
         self.served.ctl("wait", "web", "--for", "up")
         self.assertIn("login token=***", self.shown("logs", "web"))

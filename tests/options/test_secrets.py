@@ -8,6 +8,7 @@ from cvec_circus.options.secrets import (
     CONCEALED,
     Variables,
     conceal,
+    conceal_command,
     conceal_output,
     conceal_text,
     is_secret,
@@ -17,20 +18,46 @@ from cvec_circus.options.secrets import (
 
 class TestNames(unittest.TestCase):
     def test_names(self) -> None:
-        for name in "password DB_PASSWD API_KEY auth_token CLIENT_SECRET redis_url key".split():
+        for (
+            name
+        ) in "password DB_PASSWD API_KEY auth_token CLIENT_SECRET SLACK_WEBHOOK_URL key".split():
             self.assertTrue(is_secret(name), name)
         for name in "cmd KEYBOARD stdout_stream.filename working_dir MONKEY".split():
             self.assertFalse(is_secret(name), name)
         for name in (
             "PASS DB_PASS DB_PWD env.DB_PWD PASSPHRASE REDIS_AUTH AUTH credentials SENTRY_DSN"
             " APIKEY privatekey env.JWT erlang_cookie AZURE_CONNECTION_STRING --pass api-keys pwd"
+            " DBPASS DBPWD env.MYSQLPASS smtpPass API_TOKENS PASSWORD_FILE_KEY"
         ).split():
             self.assertTrue(is_secret(name), name)
         for name in (
             "PWD OLDPWD env.PWD AUTHOR author COMPASS bypass passive_mode SSH_AUTH_SOCK hotkeys"
-            " KEYS_PER_PAGE salted XAUTHORITY"
+            " KEYS_PER_PAGE salted XAUTHORITY bypass ENCOMPASS overpass TOKENIZERS_PARALLELISM"
+            " tokenizer MAX_TOKENS max_output_tokens PASSWORD_FILE --key-file token.file keyfile"
+            " SECRETS_DIR KEY_PATH PASSWORD_MIN_LENGTH AUTH_URL TOKEN_URI url --curl"
         ).split():
             self.assertFalse(is_secret(name), name)
+
+    def test_names_with_values(self) -> None:
+        for name, value in (
+            ("redis_url", "redis://:abc@h"),
+            ("URI", "me:abc@h/x"),
+            ("env.REPOSITORY_URL", "https://ghp_0123456789abcdef0123@h/x"),
+            ("CALLBACK_URL", "http://h/x?token=abc"),
+            ("tokens", "abc,def"),
+            ("pwd", "hunter2"),
+        ):
+            self.assertTrue(is_secret(name, value), name)
+        for name, value in (
+            ("redis_url", "redis://h:6379/0"),
+            ("url", "http://h/x"),
+            ("tokens", 5),
+            ("pwd", "/home/bob"),
+            ("use_auth", True),
+            ("AUTH", "disabled"),
+            ("passwd", "files"),
+        ):
+            self.assertFalse(is_secret(name, value), name)
 
     def test_values(self) -> None:
         given = {
@@ -51,6 +78,33 @@ class TestNames(unittest.TestCase):
         }
         self.assertEqual(conceal("", given), shown)
         self.assertEqual(given["plugin.secret"], 17)
+
+    def test_whole_words_of_commands(self) -> None:
+        for text, shown in (
+            (
+                """"amqp://b:"'a"b'"@h" "amqp://b:p w@h" "--password=p w" --password 'a"b' 'c d'""",
+                "amqp://b:***@h amqp://b:***@h --password=*** --password *** 'c d'",
+            ),
+            (r""""amqp://b:a\"b@h" --token 'a'"'"'b' y""", "amqp://b:***@h --token *** y"),
+            ("sh -c 'x token=abc; y' z", "sh -c 'x token=***; y' z"),
+            ("sh -c \"x --password 'a b' && y\"", 'sh -c "x --password *** && y"'),
+            ("curl -u 'me:p w' h", "curl -u me:*** h"),
+            ("mysql -p'a b' db", "mysql -p*** db"),
+            (r'-H "Authorization: Basic p\"w" h', '-H "Authorization: Basic ***" h'),
+            ("x \"\" '$y' --password=a,b", "x \"\" '$y' --password=***"),
+            (
+                "x --tokens 5 --key-file /a --token-file=/b",
+                "x --tokens 5 --key-file /a --token-file=/b",
+            ),
+            ("no end ' password=abc", "no end ' password=***"),
+        ):
+            with self.subTest(text):
+                self.assertEqual(conceal("cmd", text), shown)
+                self.assertEqual(conceal("cmd", shown), shown)
+        words = ["--tokens", "5", "amqp://u:p w@h", "--password", "a b", "curl", "-u", "a:b c", ""]
+        shown = ["--tokens", "5", "amqp://u:***@h", "--password", "***", "curl", "-u", "a:***", ""]
+        self.assertEqual(conceal("args", words), shown)
+        self.assertEqual(conceal("args", ["x", 5, "--token", 6]), ["x", 5, "--token", CONCEALED])
 
 
 class TestTexts(unittest.TestCase):
@@ -104,6 +158,7 @@ class TestTexts(unittest.TestCase):
             "ssh -p 22 host",
             "SSH_AUTH_SOCK=/x",
             "Basic authentication",
+            "x --tokens 5 --key-file y TOKENIZERS_PARALLELISM=false",
         ):
             self.assertEqual(conceal_text(text), text)
 
@@ -111,13 +166,29 @@ class TestTexts(unittest.TestCase):
         for line, shown in (
             ("web | Password: swordfish", "web | Password: ***"),
             ("Authorization: Token abc", "Authorization: Token ***"),
-            ("GET / HTTP/1.1 200", "GET / HTTP/1.1 200"),
+            ("{'api_key': 'x'}", "{'api_key': ***}"),
+            ('{"token": 5}', '{"token": ***}'),
+            (r'{"token": "a\"b", "x": 1}', '{"token": ***, "x": 1}'),
+            ("{token: abc}", "{token: ***}"),
+            ("auth: abc", "auth: ***"),
         ):
             self.assertEqual(conceal_output(line), shown)
+        for line in (
+            "GET / HTTP/1.1 200",
+            "unexpected token: }",
+            "SyntaxError: Unexpected token: foo",
+            "auth: ok",
+            "pwd: /home/bob",
+            "passwd: files systemd",
+            "tokenizer: bpe MAX_TOKENS=4096 tokens: 12",
+        ):
+            self.assertEqual(conceal_output(line), line)
 
     def test_long_text_takes_no_time(self) -> None:
-        for piece in ("a-", "password", "key_", "://a:", "--token", "'"):
+        for piece in ("a-", "password", "key_", "://a:", "--token", "'", "keyfile=", "key: "):
             conceal_text(piece * 100_000)
+            conceal_output(piece * 20_000)
+            conceal_command(piece * 20_000)
 
 
 class TestVariables(unittest.TestCase):
