@@ -359,13 +359,6 @@ class TestInVain(ArbiterCase):
                 call(later)
         self.nothing_left()
 
-    def test_what_to_write_instead_of_a_method_of_an_arbiter(self) -> None:
-        with self.assertWarnsRegex(UserWarning, "calls statuses: .*; override start or stop, or"):
-
-            class Mine(Arbiter):
-                def statuses(self) -> dict[str, str]:
-                    return {}
-
     def test_a_method_that_nobody_calls(self) -> None:
         with self.assertWarnsRegex(
             UserWarning, "only your own program calls spawn_process: "
@@ -382,7 +375,8 @@ class TestInVain(ArbiterCase):
             def manage_watchers(self) -> None:
                 raise AssertionError
 
-        with self.assertWarnsRegex(UserWarning, "calls manage_watchers, reload: commands and"):
+        says = "calls manage_watchers, reload: commands and .*; override start or stop, or"
+        with self.assertWarnsRegex(UserWarning, says):
 
             class Other(Mixed, Arbiter):
                 def reload(self, *kind: Any, **more: Any) -> Any:
