@@ -90,11 +90,11 @@ def show(command: Command, reply: Fields, options: Namespace) -> None:
 
 
 def show_error(reply: Fields, reason: str, options: Namespace) -> None:
-    """Print a reply that is an error: as JSON, or its reason on the standard error."""
+    """Print a reply that is an error: as JSON, or each line of its reason on the standard error."""
     if options.json or options.prettify:
         _say_json(reply, options)
     else:
-        complain(_open(f"{ERROR}{reason}", options))
+        complain(_open("\n".join(f"{ERROR}{line}" for line in reason.splitlines()), options))
 
 
 def _say_json(reply: Fields, options: Namespace) -> None:

@@ -23,7 +23,7 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.options.words import split
 from cvec_circus.system import importing, programs, virtualenv
-from cvec_circus.system.launch import LaunchSpec
+from cvec_circus.system.launch import LaunchError, LaunchSpec
 from cvec_circus.system.signals import to_name
 
 VARIABLES = {
@@ -159,7 +159,8 @@ class Caller:
                 _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
                 is_line = self._imports or importing.is_raised_in(error, __file__)
-                line = importing.why(error) if is_line else ""
+                line = str(error) if isinstance(error, LaunchError) else ""
+                line = importing.why(error) if is_line else line
                 self._complaints.tell(error, f"hook {name}", "failed", line)
             words = _words(error)
             return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
@@ -326,7 +327,7 @@ def _end_copy(watcher: str, name: str, error: BaseException | None) -> NoReturn:
 
 def _words(error: BaseException) -> str:
     """Say in a line what was raised."""
-    if isinstance(error, HookError):
+    if isinstance(error, (HookError, LaunchError)):
         return str(error)
     if isinstance(error, SystemExit):
         return f"it has called sys.exit({error.code!r})"

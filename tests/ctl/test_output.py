@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pty
 import unittest
+from argparse import Namespace
 from unittest import mock
 
 from cvec_circus.base.figures import duration
 from cvec_circus.commands.render import Table, ending
-from cvec_circus.ctl.output import Page, lay_out, page_of
+from cvec_circus.ctl.output import Page, lay_out, page_of, show_error
 
 ROWS = [("web", "active", "2/2", ""), ("a name", "stopped", "0/1", "cannot run it: not there")]
 TABLE = Table(("NAME", "STATE", "PROCESSES", "REASON"), ROWS, marked=1, note=True)
+
+
+class TestErrors(unittest.TestCase):
+    def test_each_line_is_one(self) -> None:
+        options = Namespace(json=False, prettify=False, show_secrets=False)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            show_error({}, "a.ini:1: one\na.ini:2: two", options)
+        self.assertEqual(said.getvalue(), "error: a.ini:1: one\nerror: a.ini:2: two\n")
 
 
 class TestTables(unittest.TestCase):

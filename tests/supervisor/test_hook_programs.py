@@ -145,9 +145,11 @@ class TestOpenFiles(HooksCase):
 
     def test_programs_that_cannot_be_run(self) -> None:
         watcher = self.watcher(hooks={"before_start": "exec:/no/such/program"})
-        with self.assertLogs("cvec_circus", "ERROR"):
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
             said = self.asked(watcher, "before_start")
-        self.assertIn("cannot run /no/such/program: No such file or directory", said)
+        text = "failed: cannot run /no/such/program: No such file or directory"
+        self.assertEqual(said, f"hook before_start {text}")
+        self.assertEqual(logs.output, [f"ERROR:cvec_circus:web: hook before_start {text}"])
 
 
 def runs(pid: int) -> bool:
