@@ -67,7 +67,9 @@ class Prover(Roller):
             watcher.places.due(process, Purpose.READY_BY, None)
             if watcher.options.live:
                 self.ports.probes.proved(watcher, process)
-        process.unready = _doubt(process) if process.doubted else ""
+        before = f"the one before: {process.spawn_cause.why}"
+        told = f"process {process.pid} has not passed its live checks yet; {before}"
+        process.unready = told if process.doubted else ""
         watcher.places.prove(process)
 
     def probed(
@@ -125,9 +127,3 @@ class Prover(Roller):
         elif watcher.is_ready:
             watcher.is_told_ready, watcher.ready_at = True, self.now()
             self.publish(watcher, "ready", READY)
-
-
-def _doubt(process: ManagedProcess) -> str:
-    """Say why a process is not known to be alive."""
-    before = process.spawn_cause.why
-    return f"process {process.pid} has not passed its live checks yet; the one before: {before}"
