@@ -185,7 +185,7 @@ class TestSequential(ReloadCase):
         watcher = self.world.up(numprocesses=2)
         self.world.advance(60)
         self.world.die(100)
-        self.world.settle()
+        self.world.advance(2)  # until its successor is ready
         self.reload(watcher, sequential=True)
         self.assertEqual(self.world.payloads("kill")[0]["process_pid"], 101)
 

@@ -29,6 +29,7 @@ arbiter.stop()
 
 LOUD = """
 from cvec_circus import get_arbiter
+from cvec_circus.client import Client
 from tests.support.eventually import eventually
 
 def hook(watcher, **others):
@@ -44,7 +45,9 @@ arbiter = get_arbiter(
     plugins=[{"use": "no_such_module.Plugin", "name": "p"}],
 )
 arbiter.start(cb=started)
-assert eventually(lambda: set(arbiter.statuses().values()) == {"stopped"})
+with Client("ipc://%(folder)s/control") as client:
+    # Before they start, they are stopped as well.
+    assert eventually(lambda: set(client.call("status")["phases"].values()) == {"failed"})
 arbiter.stop()
 """
 
