@@ -166,7 +166,8 @@ class TestLeftovers(StoppingCase):
         self.assertEqual(self.world.abandoned, [100])
         self.assertEqual(watcher.places.unkillable(), [])
         self.assertEqual(self.world.spawned, [100, 101])
-        said = "slot 1: process 101 runs, and is not ready yet, after a failure: process 100 exited with 0"
+        failed = "after a failure: process 100 exited with 0"
+        said = f"slot 1: process 101 runs, and is not ready yet, {failed}"
         self.assertEqual((watcher.status, self.world.why(watcher)), ("active", said))
 
     def test_a_stop_does_not_wait_for_it_for_ever(self) -> None:
