@@ -32,7 +32,7 @@ def bind_to_device(opened: socket.socket, interface: str) -> None:
 
 
 def why_not(options: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return why this machine cannot have a managed socket, whoever opens it and whenever.
+    """Return why this machine cannot have a managed socket, for any user and at any time.
 
     It may wait for a name server. A port or path that is in use counts as free.
 

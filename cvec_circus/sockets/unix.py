@@ -102,7 +102,7 @@ class OwnPath(NamedTuple):
         return there
 
     def _make_room(self, name: str) -> None:
-        """Remove a socket of ours or of a predecessor at another name; raise OSError for others.
+        """Remove our own or a predecessor's socket at another name; raise OSError for others.
 
         A predecessor's may still be served, by processes that go on. It was bound to our path.
         """

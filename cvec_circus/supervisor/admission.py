@@ -25,7 +25,7 @@ Sockets = Callable[[], Iterable[Mapping[str, Any]]]
 
 
 def admit(order: Order, roster: Roster, sockets: Sockets, most: int) -> None:
-    """Log what is doubtful about an order. Called on the supervisor thread.
+    """Refuse an order that cannot hold, and log what is doubtful. On the supervisor thread.
 
     Args:
         roster: All watchers.
@@ -58,8 +58,9 @@ def _admit(
         _check_circle(watcher, options, roster)
     if not changed.keys().isdisjoint(REFERRING):
         known = {str(one["name"]).lower() for one in sockets()}
-        for key, said in unknown_sockets(options, known):
-            raise exc.OptionError(key, said)
+        unknown = next(unknown_sockets(options, known), None)
+        if unknown is not None:
+            raise exc.OptionError(*unknown)
     if options.ready and any(name.startswith("ready") for name in changed):
         for key, said in doubts(options, references(options), sockets()):
             logger.warning("%s: %s: %s", watcher.name, key, said)

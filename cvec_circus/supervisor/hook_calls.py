@@ -158,9 +158,11 @@ class Caller:
             if os.getpid() != pid:
                 _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
-                is_line = self._imports or importing.is_raised_in(error, __file__)
-                line = str(error) if isinstance(error, LaunchError) else ""
-                line = importing.why(error) if is_line else line
+                line = ""
+                if isinstance(error, LaunchError):
+                    line = str(error)
+                elif self._imports or importing.is_raised_in(error, __file__):
+                    line = importing.why(error)
                 self._complaints.tell(error, f"hook {name}", "failed", line)
             words = _words(error)
             return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
