@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.support.daemon import Daemon, DaemonCase, child
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 SERVE = child("serve", "FD").replace("FD", "$(circus.sockets.web)")
 
@@ -53,7 +54,7 @@ class TestReloads(DaemonCase):
         return self.serving.wire.status("web") == ("stopped", "waits for a connection")
 
     def test_it_waits_on_the_new_port(self) -> None:
-        self.reload(text(unused_port()))
+        self.reload(text(free_port()))
         self.assertTrue(self.waits())
         port = self.listed(self.serving)["port"]
         self.assertNotEqual(port, self.port)
@@ -83,14 +84,6 @@ class TestReloads(DaemonCase):
         sockets = {one["name"]: one["port"] for one in self.serving.call("listsockets")["sockets"]}
         self.assertTrue(self.waits())
         self.assertEqual([self.ask(sockets["other"])], self.serving.wire.pids("web"))
-
-
-def unused_port() -> int:
-    """A port that is free in this moment, and that nobody gets by asking for any."""
-    with socket.socket() as free:
-        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 if __name__ == "__main__":

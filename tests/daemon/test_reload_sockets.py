@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.support.daemon import child, gone, marked
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.reloads import ReloadCase
 
 SERVE = child("serve", "FD").replace("FD", "$(circus.sockets.web)")
@@ -18,12 +19,6 @@ WEB = f"[watcher:web]\ncmd = {SERVE}\nuse_sockets = True\nmin_uptime = 0\n"
 SOCKET = "[socket:%s]\nhost = 127.0.0.1\nport = %s\n"
 PATH = "[socket:s]\npath = {DIR}/s\n"
 PLAIN = "[watcher:plain]\ncmd = sleep 600\n"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def connects(port: int, host: str = "127.0.0.1") -> bool:

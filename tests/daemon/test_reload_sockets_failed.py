@@ -5,8 +5,9 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
-from tests.daemon.test_reload_sockets import SERVE, SOCKET, ask, connects, free_port
+from tests.daemon.test_reload_sockets import SERVE, SOCKET, ask, connects
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 from tests.support.reloads import ReloadCase
 
 BREAKS = f"""[watcher:web]

@@ -48,13 +48,6 @@ port = {port}
 """
 
 
-def free_port() -> int:
-    """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
-
-
 class Load:
     """Connects to the server, and counts what goes wrong, on a thread. Owned by the test."""
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from cvec_circus.wire import zmtp
 from tests.control.raw import connected
-from tests.faults.load import free_port
 from tests.faults.repeating import repetitions
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+from tests.support.ports import free_port
 
 WATCHER = "[watcher:web]\ncmd = sleep 1000\ngraceful_timeout = 0.5\n"
 

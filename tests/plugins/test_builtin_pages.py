@@ -16,20 +16,13 @@ from tests.plugins.observing import ObserverCase
 from tests.plugins.statsd_server import StatsdServer
 from tests.plugins.test_redis_observer import needs_redis
 from tests.support.daemon import Daemon, DaemonCase
+from tests.support.ports import free_port
 from tests.test_docs import DOCS
 from tests.test_examples import example
 
 EXAMPLES = DOCS / "examples"
 BUSY = "import select\nmemory = bytearray(30_000_000)\nselect.select([], [], [])\n"
 WAITING = "import select\nselect.select([], [], [])\n"
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a port that nobody listens at."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class TestPages(DaemonCase):

@@ -19,6 +19,7 @@ from cvec_circus.probes.connection import Result
 from cvec_circus.probes.prober import Probe, Prober
 from tests.support.answering import Answering, says
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.ports import free_port
 
 TIMEOUT = 20.0
 CERTIFICATE = Path(__file__).parent.parent / "support" / "localhost.pem"
@@ -54,11 +55,6 @@ class ProberCase(LeakCheckedTestCase):
         self.begin(kind, target, timeout)
         return self.result()
 
-    def free_port(self) -> int:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            return int(one.getsockname()[1])
-
 
 class TcpTest(ProberCase):
     def test_what_listens_holds(self) -> None:
@@ -73,7 +69,7 @@ class TcpTest(ProberCase):
             self.assertEqual(self.ask("tcp", f"localhost:{server.port}").failure, "")
 
     def test_nothing_there(self) -> None:
-        port = self.free_port()
+        port = free_port()
         for host in ("127.0.0.1", "localhost"):
             result = self.ask("tcp", f"{host}:{port}")
             self.assertEqual(result.failure, f"tcp://{host}:{port}: connection refused")
@@ -346,6 +342,4 @@ class ManyTest(ProberCase):
         with mock.patch.object(module.Thread, "start", side_effect=RuntimeError("none")):
             with self.assertRaises(RuntimeError):
                 self.begin("tcp", "127.0.0.1:1")
-        self.assertIn(
-            "connection refused", self.ask("tcp", f"127.0.0.1:{self.free_port()}").failure
-        )
+        self.assertIn("connection refused", self.ask("tcp", f"127.0.0.1:{free_port()}").failure)
