@@ -63,6 +63,14 @@ class TestCelery(DaemonCase):
         self.assertTrue(eventually(begun.exists, TIMEOUT), f"task {name} was not begun")
         return int(begun.read_text())
 
+    def waiting_for_tasks(self) -> int:
+        """Return how many workers ask the broker for tasks, as each does once a second."""
+        import redis
+
+        with redis.Redis(port=int(self.port)) as broker:
+            clients = broker.client_list()
+        return sum(one["cmd"] == "brpop" and int(one["idle"]) < 3 for one in clients)
+
     def finish(self, name: str) -> None:
         """Let a task end, and wait for that."""
         (self.served.folder / f"go-{name}").touch()
@@ -76,6 +84,9 @@ class TestCelery(DaemonCase):
         self.assertEqual(self.begin("before"), old)
         wire.call("reload", name="celery")
         wire.events.next("watcher.celery.kill")
+        # Until it has heard the signal, the old worker takes tasks too. One that it then cannot
+        # begin goes back to the broker when it ends.
+        self.assertTrue(eventually(lambda: self.waiting_for_tasks() == 1, TIMEOUT))
         self.assertFalse(gone(old, timeout=0), "the old worker has a task in work")
         new = self.begin("meanwhile")
         self.assertNotEqual(new, old)
