@@ -157,7 +157,7 @@ def main_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     parser.set_defaults(tunnel=None)
-    shells = "print a script by which SHELL completes the command lines of all programs of ours: "
+    shells = "print a script by which SHELL completes the command lines of all our programs: "
     shells += "bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=version_text(PROG))

@@ -54,7 +54,7 @@ def sentence(error: OSError) -> str:
 def fill_standard_files() -> None:
     """Open /dev/null for each of stdin, stdout and stderr that is closed.
 
-    Otherwise a pipe of ours would get that number, and the log and every child would write to it.
+    Otherwise one of our pipes would get that number, and the log and every child would write to it.
     """
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:

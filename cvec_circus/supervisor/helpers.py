@@ -78,7 +78,7 @@ class Helper:
         """Take note that a process of it has ended.
 
         Args:
-            by_itself: Whether no order or signal of ours has ended it.
+            by_itself: Whether no order and none of our signals has ended it.
             is_wanted: Whether another one is to follow.
         """
 

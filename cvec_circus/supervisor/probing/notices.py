@@ -66,7 +66,7 @@ class Notices:
 
     Args:
         identity: What no other daemon on this machine has: the address of its endpoint.
-        leader_of: Returns the process that leads a session; None if none of ours does.
+        leader_of: Returns the process that leads a session; None if it is not one of ours.
         heard: Gets what a process has said.
     """
 
