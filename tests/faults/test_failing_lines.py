@@ -91,8 +91,7 @@ class RefusedDaemon(DrivenDaemon):
     def begin_again(self) -> bool:
         """Start another one after a kill; return whether it is up, and else has ended."""
         self.lives = self.log_text().count(" is up: ")
-        self.wire.events.close()
-        self.wire.client.close()
+        self.wire.close()
         self._start(*self._command)
         return self.has_begun()
 

@@ -91,8 +91,7 @@ class TestKills(DaemonCase):
         """What it is that the others would see: the control."""
         daemon = self.daemon(f"[watcher:a]\ncmd = {child('count')}\n", circus="adopt = False")
         daemon.wire.events.wait("start", 1)
-        daemon.wire.events.close()
-        daemon.wire.client.close()
+        daemon.wire.close()
         daemon.kill()
         daemon.again()
         daemon.wire.events.wait("start", 1)
@@ -114,8 +113,7 @@ class TestKills(DaemonCase):
 
     def hang_up(self) -> None:
         """Let go of the client, which the test would keep otherwise."""
-        self.daemon_.wire.events.close()
-        self.daemon_.wire.client.close()
+        self.daemon_.wire.close()
 
     def settle(self) -> None:
         """Wait until every place is taken, once."""

@@ -165,8 +165,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def written(self, watcher: Watcher) -> int:
         """See `Bookkeeper`."""
-        noted = self._noted.get(watcher)
-        return 0 if noted is None else noted.deaths
+        return self._noted[watcher].deaths if watcher in self._noted else 0
 
     def entries(self) -> dict[str, Any]:
         """See `Bookkeeper`."""
@@ -230,11 +229,13 @@ class LedgerBookkeeper(Bookkeeper):
         )
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
-        """See `core.ports.Ledger`."""
+        """See `core.ports.Ledger`. Written before the signal, or a crash hides who has asked."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
-            told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
-            self._ledger.put(key, f'["{key}",[{told}]]\n')
+            cause = _dumped(process.cause)
+            self._ledger.put(key, f'["{key}",[{process.pid},{cause},{kill_at!r}]]\n')
+            if self._ledger.is_prompt:
+                self._ledger.flush()
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
