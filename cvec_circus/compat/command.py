@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvec_circus.compat.members import Members
 from cvec_circus.compat.messages import make_message
-
-if TYPE_CHECKING:
-    from cvec_circus.commands.base import Property, Switch
 
 
 class MessageMaker(Members):
@@ -18,8 +15,8 @@ class MessageMaker(Members):
     _circus_class = "commands.base.Command"
     name = ""
     msg_type = "dealer"
-    by_name: Mapping[str, Property]
-    all_switches: Sequence[Switch]
+    by_name: Mapping[str, Any]
+    all_switches: Sequence[Any]
 
     def make_message(self, **props: Any) -> dict[str, Any]:
         """Make a message of this command, with its properties, for `CircusClient.call`."""

@@ -79,7 +79,12 @@ class TestMessages(unittest.TestCase):
         # Of the switches, circusctl passes those too that were not given.
         for name, words, switches, expected in (
             ("list", (), {}, {}),
-            ("add", ("web", "sleep"), {"start": True}, {"name": "web", "cmd": "sleep", "start": True}),
+            (
+                "add",
+                ("web", "sleep"),
+                {"start": True},
+                {"name": "web", "cmd": "sleep", "start": True},
+            ),
             ("incr", ("web", "2"), {"waiting": True}, {"name": "web", "nb": 2, "waiting": True}),
             ("start", ("w*",), {"match": "glob", "waiting": None}, {"name": "w*", "match": "glob"}),
             ("reload", ("web",), {"terminate": True}, {"name": "web", "graceful": False}),
