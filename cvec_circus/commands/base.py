@@ -1,7 +1,7 @@
 """What a command is made of; what it asks of the daemon that carries it out is in `target`.
 
-A command is a schema (its properties), `execute` for the daemon, and `message` and `words` for the
-command line. It holds no state: one object of each class serves all requests.
+A command is a schema (its properties), `execute` for the daemon, and `properties_of` and `words`
+for the command line. It holds no state: one object of each class serves all requests.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ class Command(MessageMaker):
 
     # -- the command line's side, on any thread
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Turn a command line into properties.
 
         Args:

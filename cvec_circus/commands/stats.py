@@ -66,7 +66,7 @@ class Stats(Command):
         target.sample([watcher], pid, then, answer.fail, extended)
         return None
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         return self.typed({**names_and_numbers(args, "process"), **switches})
 
     def words(self, reply: Fields) -> Table:

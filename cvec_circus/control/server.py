@@ -131,6 +131,9 @@ class Reply:
         request: What is answered; None if the program that embeds the daemon asks.
     """
 
+    waits_here = False
+    """Whether the sender is a callback of the program, on the supervisor thread."""
+
     __slots__ = tuple(
         "_clock _request _send answered cast conceal is_dead label message_id mutates name timeout"
         " when_gone".split()

@@ -238,7 +238,7 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     local = {switch.prop for switch in command.local}
     options.local = {key: switches[key] for key in switches.keys() & local}
     try:
-        return command.message([*args, *rest[at + 1 :]], switches)
+        return command.properties_of([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
 
