@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.kinds import shown
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
-from cvec_circus.options.secrets import Variables, parts_of
+from cvec_circus.options.variables import Variables, parts_of
 
 CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", "env"
 """The kinds of sections."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from cvec_circus import version_text
 from cvec_circus.commands import table
-from cvec_circus.ctl.output import page_of
+from cvec_circus.commands.base import CONCEAL
+from cvec_circus.ctl.output import conceals, page_of
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.options.nearest import did_you_mean
@@ -238,9 +239,10 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     local = {switch.prop for switch in command.local}
     options.local = {key: switches[key] for key in switches.keys() & local}
     try:
-        return command.properties_of([*args, *rest[at + 1 :]], switches)
+        properties = command.properties_of([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
+    return {**properties, CONCEAL.name: True} if conceals(options) else properties
 
 
 def _seconds(text: str) -> float:
