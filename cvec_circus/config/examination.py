@@ -11,8 +11,9 @@ import fnmatch
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config import dependencies, inheritance
 from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration

@@ -8,8 +8,9 @@ import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import SocketError
 from cvec_circus.options.kinds import LONGEST_PATH
 from cvec_circus.options.rights import why_no_user

@@ -7,9 +7,10 @@ import copy
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cvec_circus import version_text
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands import table
 from cvec_circus.ctl.output import page_of
 from cvec_circus.exc import ArgumentError

@@ -18,8 +18,9 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands.render import Table
 from cvec_circus.exc import ERROR, OutputError
 from cvec_circus.options.secrets import conceal_text

@@ -7,7 +7,8 @@ import os
 import socket
 from collections.abc import Mapping
 from ipaddress import IPv6Address
-from typing import NamedTuple
+
+from cvec_circus.base.named import NamedTuple
 
 ANY = frozenset({"0.0.0.0", "::"})
 _NAMES = {

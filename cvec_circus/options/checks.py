@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import OptionError
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.kinds import LONGEST_PATH, shown, to_integer, to_mapping, to_text

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, Union
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean

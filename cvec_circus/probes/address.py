@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import re
 import socket
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.kinds import LONGEST_PATH
 
 PORTS = {"http": 80, "https": 443}

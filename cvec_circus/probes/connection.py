@@ -9,9 +9,10 @@ import re
 import select
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.timers import Timer
 from cvec_circus.probes.address import Address, family
 

@@ -38,7 +38,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
 LESS: dict[str, frozenset[str]] = {
     "commands": frozenset(
         {
-            *("exc", "options", "wire", "base.figures", "base.overrides", "system.signals"),
+            *("exc", "options", "wire", "base.figures", "base.named", "base.overrides"),
+            "system.signals",
             *("compat.command", "compat.messages", "compat.paths"),
         }
     ),

@@ -6,7 +6,9 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from cvec_circus.base.named import NamedTuple
 
 LIVE_KEPT = 20_000
 """Live events kept after a gap. The daemon is asked again for those beyond."""
