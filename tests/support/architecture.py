@@ -39,6 +39,7 @@ LESS: dict[str, frozenset[str]] = {
     "commands": frozenset(
         {
             *("exc", "options", "wire", "base.figures", "base.named", "base.overrides"),
+            "base.patterns",
             "system.signals",
             *("compat.command", "compat.messages", "compat.paths"),
         }
