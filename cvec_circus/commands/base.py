@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable
 
 import cvec_circus  # its logger is made on first use
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,

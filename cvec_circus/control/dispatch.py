@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands import table
 from cvec_circus.control.server import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped

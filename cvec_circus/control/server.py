@@ -14,12 +14,12 @@ Events, log lines and reasons name who gave an order, the *actor*:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
 from cvec_circus import logger
+from cvec_circus.base.patterns import regex
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.control.endpoints import OURS_ALONE, Access, Listener, listen
@@ -52,7 +52,7 @@ FAULT = "internal error; the daemon's log has more"
 LONGEST_NAME = 80
 
 # Compiled at its first use: the larger classes of this one take half a millisecond.
-_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+_UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Send = Callable[[bytes], object]
 
@@ -65,7 +65,7 @@ def named(given: Any) -> str:
     """
     if given is None:
         return ""
-    if not isinstance(given, str) or re.search(_UNPRINTABLE, given):
+    if not isinstance(given, str) or _UNPRINTABLE.search(given):
         raise MessageError("message invalid: actor: is not printable text")
     if len(given) > LONGEST_NAME:
         raise MessageError(f"message invalid: actor: is longer than {LONGEST_NAME} characters")

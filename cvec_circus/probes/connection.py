@@ -9,9 +9,11 @@ import re
 import select
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.base.timers import Timer
 from cvec_circus.probes.address import Address, family
 
@@ -27,7 +29,7 @@ that breaks."""
 
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
-_STATUS = re.compile(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: .*)?\r?\n", re.DOTALL)
+_STATUS = regex(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
 Host = tuple[int, Any]
 """The family and the address of a socket."""

@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn, dependants
 from cvec_circus.core.life import DOWN, UP, WAITING, Life

@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import cvec_circus
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Kind, Watcher

@@ -8,10 +8,10 @@ import subprocess
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.system import pidfd, proctable
 from cvec_circus.system.signals import to_name
 

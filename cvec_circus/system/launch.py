@@ -12,8 +12,9 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import kind_of
 from cvec_circus.system.signals import ENDING
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.patterns import regex
 
 INSISTENCE = 1.0
 """Seconds after the first SIGINT from which on another one means: end at once."""
@@ -15,7 +16,7 @@ INSISTENCE = 1.0
 LAST = int(signal.SIGRTMAX)
 """The highest signal number there is, 64 on Linux."""
 
-REALTIME = re.compile(r"(RTMIN|RTMAX)([+-]\d+)?")
+REALTIME = regex(r"(RTMIN|RTMAX)([+-]\d+)?")
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)

@@ -12,6 +12,7 @@ from functools import partial
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.patterns import regex
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
@@ -28,7 +29,7 @@ A_TURN = 32
 A_SECOND = 256
 """How many are read in a second. A process that sends more waits until they are."""
 
-_PLAIN = re.compile(r"[\w.-]{1,32}", re.ASCII)
+_PLAIN = regex(r"[\w.-]{1,32}", re.ASCII)
 
 Heard = Callable[["Inbox", "dict[str, str]"], object]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.process import ManagedProcess

@@ -10,10 +10,11 @@ import functools
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.clock import since_boot
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher

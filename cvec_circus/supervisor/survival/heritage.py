@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, since_boot
 from cvec_circus.base.complaints import SHORTAGES
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
