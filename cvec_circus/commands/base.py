@@ -133,7 +133,6 @@ class Switch(NamedTuple):
 
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
 
-
 _UNTIL = ("Answer when it is done.", "Answer when it is done and ready.")
 
 

@@ -370,8 +370,7 @@ class LedgerBookkeeper(Bookkeeper):
             self._ledger.put(key, f"{self._encode([key, value])}\n")
 
     def _digest(self, watcher: Watcher) -> str:
-        options = watcher.options
-        kept = self._digests.get(watcher)
+        options, kept = watcher.options, self._digests.get(watcher)
         if kept is None or kept[0] is not options:
             kept = self._digests[watcher] = options, digest(options)
         return kept[1]
