@@ -51,7 +51,6 @@ FAULT = "internal error; the daemon's log has more"
 #: Characters that a name may have.
 LONGEST_NAME = 80
 
-# Compiled at its first use: the larger classes of this one take half a millisecond.
 _UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Send = Callable[[bytes], object]
