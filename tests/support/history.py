@@ -55,6 +55,7 @@ class History:
         # What is drawn for checks and rollouts, too.
         self.checks = random.Random(seed ^ 0xC4EC)
         self.times = random.Random(seed ^ 0x71E5)  # and for schedules
+        self.proofs = random.Random(seed ^ 0x9007)  # and for who waits for the proof
         self.has_schedules = not self.has_demand and self.times.random() < 0.3
         # Every second history is written down in its middle, and goes on with what was read.
         self.reborn_at = random.Random(seed ^ 0xB0B).randint(1, 29) if seed % 2 else None
@@ -218,6 +219,7 @@ class History:
         if self.rng.random() < 0.4:
             return None
         outcomes, wait = self.world.wait(self.rng.choice([None, None, 3.0]))
+        wait.proved = self.proofs.random() < 0.3
         self.waits.append((f"{len(self.waits)}: {order}", outcomes))
         return wait
 
