@@ -184,8 +184,9 @@ class TestReason(unittest.TestCase):
         self.world.leftovers = 100.0
         self.world.die(100)
         self.world.advance(1)
-        left = "slot 1 waits for what process 100 left behind, which is killed in 3.0 s"
-        self.assert_reason(watcher, left)
+        died = "slot 1 has died once within 60 s: process 100 exited with 0"
+        left = "it waits for what process 100 left behind, which is killed in 3.0 s"
+        self.assert_reason(watcher, f"{died}; {left}")
 
     def test_what_a_dead_leader_left(self) -> None:
         watcher = self.world.up(leftover_timeout=4)

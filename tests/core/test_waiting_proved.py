@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import Any
 
 from cvec_circus.core.facts import Exited, Written
@@ -12,7 +11,7 @@ from cvec_circus.supervisor.answers.verdicts import Await
 from cvec_circus.supervisor.answers.waiting import WaitDesk
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import Reload, Resize, Restart, SetOptions, Start
+from cvec_circus.wire.orders import Resize, Restart, SetOptions, Start
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
 from tests.support.world import IMMORTAL, FakeWorld
@@ -55,50 +54,6 @@ class TestStart(ProvedCase):
         said = "start of web: process 100 was not ready within 5 s: check a: no answer"
         self.assert_fails(outcomes, said)
         self.assertTrue(watcher.is_up)
-
-    def test_the_successor_of_one_that_was_not_alive(self) -> None:
-        watcher = self.world.up(live={"b": "notify"})
-        self.world.advance(2)
-        self.world.stop_delay = 5.0
-        self.world.probed(100, "check b: no WATCHDOG=1", is_live=True)
-        outcomes = self.proved(Reload([watcher], CAUSE))
-        self.world.advance(8)
-        self.assertEqual((self.world.pids(watcher), outcomes), ([101], []))
-        self.world.probed(101, is_live=True)
-        self.world.settle()
-        self.assert_done(outcomes)
-
-    def test_what_is_never_alive(self) -> None:
-        """The answer comes at once, whatever the order: each successor is doubted in its turn."""
-        orders: dict[str, Callable[[Watcher], Any]] = {
-            "start": lambda watcher: Start([watcher], CAUSE),
-            "restart": lambda watcher: Restart([watcher], CAUSE),
-            "reload": lambda watcher: Reload([watcher], CAUSE),
-            "change of numprocesses": lambda watcher: Resize(watcher, 3, CAUSE),
-        }
-        for name, order in orders.items():
-            with self.subTest(name):
-                self.setUp()
-                watcher = self.world.add(numprocesses=2, live={"b": "notify"}, warmup_delay=2)
-                if name != "start":
-                    self.world.start([watcher], "config", None)
-                    self.go_on_ill(10)
-                before = watcher.places.pids()
-                outcomes = self.proved(order(watcher))
-                for _ in range(50):
-                    ill = list(self.world.probes.live)
-                    self.go_on_ill(0.1)
-                    if ill and not set(ill) & set(before):
-                        break
-                said = f"{name} of web: process {ill[0]} was not alive: check b: refused"
-                self.assert_fails(outcomes, said)
-
-    def go_on_ill(self, seconds: float) -> None:
-        """Let time go by in which no process is alive for long."""
-        for _ in range(round(seconds / 0.1)):
-            for pid in list(self.world.probes.live):
-                self.world.probed(pid, "check b: refused", is_live=True)
-            self.world.advance(0.1)
 
     def test_what_dies_at_once(self) -> None:
         outcomes = self.proved(Start([self.world.add()], CAUSE))
