@@ -47,7 +47,7 @@ class TestBeingStopped(WhyCase):
         self.world.advance(1)
         died = "slot 1 was not alive once within 1 s of being ready"
         died += ": process 100: live check a failed: exit code 1"
-        left = "it waits for what process 100 left behind, which is killed in 4.0 s"
+        left = "it waits until nothing of process 100 is left; SIGKILL in 4.0 s"
         self.assert_why(watcher, f"web is in backoff: {died}; {left}")
 
     def test_one_that_was_killed(self) -> None:

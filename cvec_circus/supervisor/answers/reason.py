@@ -207,10 +207,8 @@ def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
 
 def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:
     """Say what keeps a place from being filled again."""
-    pid, row = process.pid, _quick_deaths(watcher, process.wid)
+    row = _quick_deaths(watcher, process.wid)
     who = f"{row}; it" if row else f"slot {process.wid}"
-    if process.killed:
-        return f"{who} waits for what process {pid} left, which was killed"
     kill_at = watcher.places.deadline(process, Purpose.LEFTOVER_BY) or now
-    left = f"which is killed in {max(0.0, kill_at - now):.1f} s"
-    return f"{who} waits for what process {pid} left behind, {left}"
+    left = "was sent" if process.killed else f"in {max(0.0, kill_at - now):.1f} s"
+    return f"{who} waits until nothing of process {process.pid} is left; SIGKILL {left}"
