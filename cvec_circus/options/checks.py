@@ -71,6 +71,11 @@ class Check(NamedTuple):
         names = {name.lower() for name in names_in(self.target)}
         return self.kind in NETWORK_KINDS and names.isdisjoint(("wid", "pid"))
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks the process, again and again; of others what came once holds."""
+        return self.kind in NETWORK_KINDS or self.kind == "exec"
+
     def __str__(self) -> str:
         """Return it as a file gives it."""
         if self.kind == "notify":
