@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T", bound=OSError)
 
 ERROR = "error: "
-"""The beginning of each line in which a program of ours says what it could not do."""
+"""The beginning of each line in which one of our programs says what it could not do."""
 
 EXIT_OK = 0
 EXIT_PROBLEM = 1

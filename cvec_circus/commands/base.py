@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable
 
 import cvec_circus  # its logger is made on first use
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,
@@ -104,6 +105,10 @@ COMMON = (
 )
 """Properties of every command that changes something."""
 
+_CONCEAL = "Whether the answer has `***` in place of values that are known to be secrets."
+CONCEAL = Property("conceal", to_boolean, default=False, doc=_CONCEAL)
+"""A property of every command."""
+
 _MEANINGLESS = frozenset(prop.name for prop in COMMON)
 """What a command that only reads takes without effect: Circus' clients send it with any command."""
 
@@ -127,7 +132,6 @@ class Switch(NamedTuple):
 
 
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
-
 
 _UNTIL = ("Answer when it is done.", "Answer when it is done and ready.")
 
@@ -216,7 +220,7 @@ class Command(MessageMaker):
 
     Attributes:
         doc: One sentence on what it does, for the help.
-        properties: Its schema, beside `COMMON` if it is `mutating`.
+        properties: Its schema, beside `CONCEAL`, and `COMMON` if it is `mutating`.
         usage: What the help shows for the arguments. Each word stands for a property: that of
             its name, or the one given in `named`. The last one takes a list if "...]" follows.
         switches: Switches of the command line beside those that properties have.
@@ -246,7 +250,7 @@ class Command(MessageMaker):
         warn_of_overrides(cls, ("execute", "message"), "the daemon takes no more; write a plugin")
 
     def __init__(self) -> None:
-        properties = (*(COMMON if self.mutating else ()), *self.properties)
+        properties = (CONCEAL, *(COMMON if self.mutating else ()), *self.properties)
         self.by_name = {prop.name: prop for prop in properties}
         self.defaults = {prop.name: prop.default for prop in properties}
         self.mandatory = [prop.name for prop in properties if prop.mandatory]

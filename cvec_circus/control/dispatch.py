@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands import table
 from cvec_circus.control.server import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
@@ -49,6 +50,7 @@ class Dispatcher:
         guard: Raises for a request that its sender may not make.
         look_up: Looks up the accounts in a message; by default they are used unchanged.
         conceal: Returns what an error says without the values of variables.
+        hide: Returns an answer without the values that are known to be secrets.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Dispatcher:
         guard: Guard | None = None,
         look_up: LookUp = lambda accounts, then: then(None),
         conceal: Callable[[Any], Any] | None = None,
+        hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
+        self._hide = hide
         self.deferred = Deferred(look_up)
         self._conceal = conceal
         self._guard = guard
@@ -89,6 +93,7 @@ class Dispatcher:
         command = look_up(message)
         reply.label, reply.mutates = command.name, command.mutating
         props = command.validate(properties_of(message, command))
+        reply.hide = self._hide if props["conceal"] else None
         reply.timeout = props.get("timeout")
         reply.keep(bool(props.get("waiting")) or command.waits)
         call = command.call(self._target, props, reply)

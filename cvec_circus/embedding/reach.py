@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.home import Home
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.control.server import PROGRAM, Reply
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise

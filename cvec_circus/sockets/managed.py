@@ -142,7 +142,7 @@ class CircusSocket(Noted, socket.socket):
         """Resolve the host, bind and listen, unless it is open.
 
         Args:
-            is_shared: Whether another socket of ours may have the port; `share` has allowed it.
+            is_shared: Whether another of our sockets may have the port; `share` has allowed it.
 
         Raises:
             cvec_circus.exc.SocketError: One line that names the socket and the address.

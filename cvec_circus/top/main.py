@@ -126,6 +126,7 @@ class Top:
             options.interval,
             self._reach,
             lambda: self._refresh(),
+            conceals and not options.json,
         )
         self._refresh: Callable[[], object] = self._print
 

@@ -34,7 +34,7 @@ class TestInVain(ArbiterCase):
             timeout=TIMEOUT,
             check=True,
         )
-        self.assertIn("tornado has calls to make on a loop that nobody runs", done.stderr)
+        self.assertIn("tornado has calls to make on a loop that is not running", done.stderr)
         self.assertEqual(done.stdout, "")
 
     def test_a_coroutine(self) -> None:

@@ -6,14 +6,13 @@ import unittest
 
 from cvec_circus.options.secrets import (
     CONCEALED,
-    Variables,
     conceal,
     conceal_command,
     conceal_output,
     conceal_text,
     is_secret,
-    parts_of,
 )
+from cvec_circus.options.variables import Variables, parts_of
 
 
 class TestNames(unittest.TestCase):

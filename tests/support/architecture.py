@@ -38,7 +38,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
 LESS: dict[str, frozenset[str]] = {
     "commands": frozenset(
         {
-            *("exc", "options", "wire", "base.figures", "base.overrides", "system.signals"),
+            *("exc", "options", "wire", "base.figures", "base.named", "base.overrides"),
+            "base.patterns",
+            "system.signals",
             *("compat.command", "compat.messages", "compat.paths"),
         }
     ),
@@ -93,6 +95,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "daemon.succession": "shutil",  # only an upgrade needs it, and it loads three compressions
+    "logs.configured": None,  # what only a configuration of logging needs
     "logs.log": None,  # syslog and logging.config
     "logs.program": "cvec_circus.logs.log",  # most plugins log to the standard error
     "system.completion": "argcomplete",  # an extra

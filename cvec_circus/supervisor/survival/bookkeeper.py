@@ -10,10 +10,11 @@ import functools
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.clock import since_boot
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher
@@ -165,8 +166,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def written(self, watcher: Watcher) -> int:
         """See `Bookkeeper`."""
-        noted = self._noted.get(watcher)
-        return 0 if noted is None else noted.deaths
+        return self._noted[watcher].deaths if watcher in self._noted else 0
 
     def entries(self) -> dict[str, Any]:
         """See `Bookkeeper`."""
@@ -230,11 +230,13 @@ class LedgerBookkeeper(Bookkeeper):
         )
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
-        """See `core.ports.Ledger`."""
+        """See `core.ports.Ledger`. Written before the signal, or a crash hides who has asked."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
-            told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
-            self._ledger.put(key, f'["{key}",[{told}]]\n')
+            cause = _dumped(process.cause)
+            self._ledger.put(key, f'["{key}",[{process.pid},{cause},{kill_at!r}]]\n')
+            if self._ledger.is_prompt:
+                self._ledger.flush()
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
@@ -368,8 +370,7 @@ class LedgerBookkeeper(Bookkeeper):
             self._ledger.put(key, f"{self._encode([key, value])}\n")
 
     def _digest(self, watcher: Watcher) -> str:
-        options = watcher.options
-        kept = self._digests.get(watcher)
+        options, kept = watcher.options, self._digests.get(watcher)
         if kept is None or kept[0] is not options:
             kept = self._digests[watcher] = options, digest(options)
         return kept[1]

@@ -15,10 +15,11 @@ import stat
 import threading
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.complaints import SHORTAGES
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.thread import Worker
 from cvec_circus.system.statedir import StateDir, judge
 
