@@ -33,6 +33,15 @@ class MessageError(CircusError):
         self.errno = errno
 
 
+class NoProcessError(MessageError, KeyError):
+    """A pid that no process of the watcher has.
+
+    Programs written for Circus catch the KeyError.
+    """
+
+    __str__ = Exception.__str__  # that of a KeyError has quotes around it
+
+
 class ArgumentError(CircusError):
     """A command line that does not fit the command."""
 

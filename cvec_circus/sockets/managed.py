@@ -136,7 +136,7 @@ class CircusSocket(Noted, socket.socket):
         return f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"socket {self.name} at {self.location}"
+        return f"socket {self.name!r} at {self.location}"
 
     def open(self, is_shared: bool = False) -> None:
         """Resolve the host, bind and listen, unless it is open.

@@ -211,10 +211,12 @@ class TestCallbacks(ArbiterCase):
             seen.append((watcher.process_info(other)["pid"] == other, process["wid"]))
             seen.append(process.keys())
             seen.append(watcher)
-            with self.assertRaises(exc.MessageError):
+            with self.assertRaises(KeyError) as raised:
                 watcher.process_info(1)
+            seen.append(str(raised.exception))
 
-        alike, one, keys, watcher = self.seen_by(begun)
+        alike, one, keys, watcher, said = self.seen_by(begun)
+        self.assertEqual(said, "process 1 not found in 'a'")
         self.assertEqual((alike, one), (True, (True, 1)))
         elsewhere = next(iter(watcher.info().values()))
         self.assertEqual(keys, elsewhere.keys())

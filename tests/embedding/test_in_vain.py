@@ -83,8 +83,8 @@ class TestInVain(ArbiterCase):
                 def start(self, cb: Any = None) -> Any:
                     return super().start(cb)
 
-                def stop(self, timeout: float = 1.0) -> None:
-                    super().stop(timeout)
+                def stop(self, timeout: float = 1.0) -> Any:
+                    return super().stop(timeout)
 
                 def anything_else(self) -> None:
                     return None
