@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
 from cvec_circus.exc import OptionError
+from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.kinds import LONGEST_PATH, shown, to_integer, to_mapping, to_text
+from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 

@@ -7,7 +7,7 @@ import re
 import socket
 from typing import NamedTuple
 
-from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.options.endpoint import LONGEST_PATH
 
 PORTS = {"http": 80, "https": 443}
 _ROOTS = {"tcp": "", "http": "/", "https": "/"}
