@@ -40,6 +40,7 @@ from cvec_circus.options.expand import names_in
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
+from cvec_circus.options.syslog import doubt_of
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import (
@@ -280,6 +281,8 @@ class Build:
             option = ARBITER_OPTIONS.by_name[key]
             if option.warning and given[key] != option.default:
                 self.findings.warn(self.circus, key, option.warning)
+        if doubt := doubt_of(given.get("logoutput", "")):
+            self.findings.warn(self.circus, "logoutput", doubt)
         if "stats_endpoint" in given:
             given["statsd"] = True
         defaults = {"check_delay": CHECK_DELAY_IN_FILES} if self._is_file else {}

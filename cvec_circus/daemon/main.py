@@ -101,8 +101,14 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     try:
         return daemon.run()
     except (exc.CircusError, OSError) as error:
-        said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
-        raise exc.CircusError(configuration.variables.conceal(said)) from error
+        failure = error
+    said = str(failure) if isinstance(failure, exc.CircusError) else sentence(failure)
+    said = configuration.variables.conceal(said)
+    if arguments.config:
+        from cvec_circus.daemon.failure import explained
+
+        said = explained(said, arguments.config, os.environ, cwd, arguments.allow_remote)
+    raise exc.CircusError(said) from failure
 
 
 def _prepare(

@@ -8,8 +8,9 @@ from typing import Any, Callable
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import OptionError
+from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.kinds import LONGEST_PATH, shown, to_integer, to_mapping, to_text
+from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 
