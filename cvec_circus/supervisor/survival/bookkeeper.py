@@ -135,7 +135,7 @@ class LedgerBookkeeper(Bookkeeper):
     def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
         self._ledger, self._loop = ledger, loop
         self._not_before, self._is_due, self._is_urgent = 0.0, False, False
-        self._may_lack = False  # processes may be there that are not noted yet, and `AT` says so
+        self._may_lack = True  # processes may be there that are not noted yet, and `AT` says so
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
@@ -207,7 +207,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def _lacks_what_follows(self) -> None:
         self._may_lack = True
-        self._ledger.put(AT, f'["{AT}",{since_boot():.3f}]\n')
+        self._ledger.put(f'["{AT}",{since_boot():.3f}]\n')
 
     def launched(self, process: ManagedProcess, about: Launched) -> None:
         """See `Bookkeeper`."""
@@ -221,7 +221,6 @@ class LedgerBookkeeper(Bookkeeper):
         inode, start_time, pipes = about
         key, asked = f"{SLOT} {watcher.place} {process.wid}", asked_of(watcher.options)
         self._ledger.put(
-            key,
             f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
             f'"{self._digest(watcher)}",{process.spawned_at!r},{process.started!r},'
             f"{_dumped(process.spawn_cause)},{asked:d},"
@@ -232,8 +231,8 @@ class LedgerBookkeeper(Bookkeeper):
         """See `core.ports.Ledger`. Written before the signal, or a crash hides who has asked."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
-            cause = _dumped(process.cause)
-            self._ledger.put(key, f'["{key}",[{process.pid},{cause},{kill_at!r}]]\n')
+            told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
+            self._ledger.put(f'["{key}",[{told}]]\n')
             if self._ledger.is_prompt:
                 self._ledger.flush()
 
@@ -241,7 +240,7 @@ class LedgerBookkeeper(Bookkeeper):
         """See `core.ports.Ledger`."""
         if not watcher.kind.is_helper:
             key = f"{PROVED} {watcher.place} {process.wid}"
-            self._ledger.put(key, f'["{key}",{process.pid}]\n')
+            self._ledger.put(f'["{key}",{process.pid}]\n')
 
     def unwell(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
@@ -264,7 +263,6 @@ class LedgerBookkeeper(Bookkeeper):
         key = f"{DEATH} {place} {noted.deaths % DEATHS}"
         was_proved = "true" if died.was_proved else "false"
         self._ledger.put(
-            key,
             f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{_number(died.exit_code)},'
             f"{_dumped(died.cause)},{died.at!r},{_dumped(died.actor)},{_dumped(died.why)},"
             f"{died.lived!r},{died.life},{was_proved},{_dumped(died.failure)},"
@@ -282,7 +280,6 @@ class LedgerBookkeeper(Bookkeeper):
             return
         noted.backoffs[wid] = None
         self._ledger.put(
-            key,
             f'["{key}",[{memory.step},{memory.deaths},{memory.delay!r},{memory.ready_at!r},'
             f"{_dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
             f"{memory.is_doubtful:d}]]\n",
@@ -317,7 +314,6 @@ class LedgerBookkeeper(Bookkeeper):
             key = f"{COUNTS} {watcher.place}"
             grants, spawns, restarts, failed_exits, has_run, is_told_ready, ready_at = counts
             self._ledger.put(
-                key,
                 f'["{key}",[{grants},{spawns},{restarts},{failed_exits},{has_run:d},'
                 f"{is_told_ready:d},{_number(ready_at)}]]\n",
             )
@@ -343,10 +339,10 @@ class LedgerBookkeeper(Bookkeeper):
         """See `Bookkeeper`. Orders are written at once; all else goes to the thread at the end of a
         turn: earlier, it would take the interpreter between a death and the successor."""
         if self._ledger.is_prompt:
-            if not more:
+            if self._may_lack and not more:
                 self._may_lack = False
                 self._ledger.drop(AT)
-            elif self._ledger.pending:
+            elif more and self._ledger.pending:
                 self._lacks_what_follows()
             self._ledger.flush()
         elif self._is_urgent:
@@ -376,7 +372,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def _put(self, key: str, value: Any) -> None:
         if self._ledger.is_on:
-            self._ledger.put(key, f"{self._encode([key, value])}\n")
+            self._ledger.put(f"{self._encode([key, value])}\n")
 
     def _digest(self, watcher: Watcher) -> str:
         options, kept = watcher.options, self._digests.get(watcher)
