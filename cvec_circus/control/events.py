@@ -8,8 +8,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.wire import topics, zmtp

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def fill_standard_files() -> None:
     """Open /dev/null for each of stdin, stdout and stderr that is closed.
 
-    Otherwise a pipe of ours would get that number, and the log and every child would write to it.
+    Otherwise one of our pipes would get that number, and the log and every child would write to it.
     """
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
@@ -96,8 +96,14 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     try:
         return daemon.run()
     except (exc.CircusError, OSError) as error:
-        said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
-        raise exc.CircusError(configuration.variables.conceal(said)) from error
+        failure = error
+    said = str(failure) if isinstance(failure, exc.CircusError) else sentence(failure)
+    said = configuration.variables.conceal(said)
+    if arguments.config:
+        from cvec_circus.daemon.failure import explained
+
+        said = explained(said, arguments.config, os.environ, cwd, arguments.allow_remote)
+    raise exc.CircusError(said) from failure
 
 
 def _prepare(

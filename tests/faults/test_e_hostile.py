@@ -18,8 +18,8 @@ import zmq
 from cvec_circus.wire import zmtp
 from tests.control.raw import connected
 from tests.control.test_fuzz import Fuzz, is_cast
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import Daemon, DaemonCase
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 
 MESSAGES = int(os.environ.get("CVEC_CIRCUS_MESSAGES", "1000000" if NIGHTLY else "20000"))
 BATCH = 100

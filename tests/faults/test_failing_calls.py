@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from tests.faults import injection
 from tests.faults.drive import DrivenDaemon
 from tests.faults.injection import Fault, Injection, injecting
-from tests.faults.repeating import NIGHTLY, repetitions
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, repetitions
 
 QUICK = [
     Fault("epoll_ctl", "ENOMEM", "5"),

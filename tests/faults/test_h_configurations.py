@@ -28,9 +28,9 @@ from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.reload import inspecting
 from cvec_circus.supervisor.supervisor import Supervisor
 from tests.config.test_fuzz import VALUES
-from tests.faults.repeating import NIGHTLY, SEED, repetitions, times
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions, times
 from tests.support.silence import silence
 
 COUNT = int(os.environ.get("CVEC_CIRCUS_CONFIGURATIONS", "10000" if NIGHTLY else "200"))

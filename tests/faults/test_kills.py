@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.load import WEBS, Load, watchers
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import MARK, DaemonCase, child
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 from tests.support.ports import free_port
 
 KILLS = int(os.environ.get("CVEC_CIRCUS_KILLS", "1000" if NIGHTLY else "2"))

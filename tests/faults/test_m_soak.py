@@ -16,9 +16,9 @@ import psutil
 from cvec_circus.base.clock import SYSTEM
 from tests.faults.container import zombies_of
 from tests.faults.load import Load, watchers
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 from tests.support.ports import free_port
 
 SECONDS = float(os.environ.get("CVEC_CIRCUS_SOAK", "1200" if NIGHTLY else "6"))
