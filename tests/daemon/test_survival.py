@@ -193,7 +193,7 @@ ready.z = log:it is there
             rows = daemon.call("why", name="ping")["checks"].values()
             return [one["answer"] for row in rows for one in row]
 
-        self.assertTrue(eventually(lambda: checks() == ["WATCHDOG=1"]), checks)
+        self.assertTrue(eventually(lambda: checks() == ["WATCHDOG=1"]), checks())
         self.assertEqual(daemon.wire.pids("ping"), [pid])
         self.assertEqual(daemon.wire.events.of("watcher.ping.ready"), [], "it was told")
 
