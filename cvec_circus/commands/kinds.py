@@ -6,17 +6,17 @@ the property's name out.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import shown, to_boolean, to_integer, to_text
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What a name must not hold: control characters, line separators, half surrogates."""
 
-_MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLACE = re.compile("[0-9a-f]{1,32}:[0-9]{1,20}")
+_MARKER = regex(r"[A-Za-z0-9_-]{1,64}")
+_PLACE = regex("[0-9a-f]{1,32}:[0-9]{1,20}")
 _MAX_NAME = 200
 MAX_REASON = 500
 
@@ -54,7 +54,8 @@ def to_match_method(value: Any) -> str:
     """Take a way of matching names; refuse others in the words of Circus."""
     if value in MATCH_METHODS:
         return str(value)
-    raise MessageError(f"unknown match method {value[:60] if type(value) is str else shown(value)}")
+    given = value[:60] if type(value) is str and value.strip() else shown(value)
+    raise MessageError(f"unknown match method {given}")
 
 
 def to_waiting(value: Any) -> bool | str:
@@ -74,15 +75,31 @@ def to_marker(value: Any) -> str:
     raise ValueError(f"{shown(value)} is not a word of 1 to 64 letters, digits, - and _")
 
 
+def to_watcher(value: Any) -> str:
+    """Take a watcher's name or pattern: an empty one is a variable that a script has not set."""
+    name = to_text(value)
+    if not name.strip():
+        raise ValueError(f"{shown(name)} is not a name")
+    return name
+
+
 def to_watchers(value: Any) -> str | list[str]:
     """Take a watcher's name or pattern, or a list of them; an empty one must not mean all."""
     if not isinstance(value, (list, tuple)):
-        return to_text(value)
+        return to_watcher(value)
     if not value:
         raise ValueError("an empty list names no watcher")
     if len(value) > MOST_NAMES:
         raise ValueError(f"{len(value)} names are more than {MOST_NAMES}")
-    return [to_text(name) for name in value]
+    return [to_watcher(name) for name in value]
+
+
+def to_path(value: Any) -> str:
+    """Take the path of a file."""
+    path = to_text(value)
+    if not path:
+        raise ValueError("'' is not a path")
+    return path
 
 
 def to_place(value: Any) -> int | str:

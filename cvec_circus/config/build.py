@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config import places
 from cvec_circus.config.configuration import (
     Configuration,
@@ -40,6 +40,7 @@ from cvec_circus.options.expand import names_in
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
+from cvec_circus.options.syslog import doubt_of
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import (
@@ -70,7 +71,7 @@ OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 _OF_OTHERS = frozenset({"program", "process"})
 """How other supervisors call a section of a watcher."""
 
-_OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
+_OLD_WID = regex(r"\$WID\b|\$\{WID\}")
 
 
 class Build:
@@ -280,6 +281,8 @@ class Build:
             option = ARBITER_OPTIONS.by_name[key]
             if option.warning and given[key] != option.default:
                 self.findings.warn(self.circus, key, option.warning)
+        if doubt := doubt_of(given.get("logoutput", "")):
+            self.findings.warn(self.circus, "logoutput", doubt)
         if "stats_endpoint" in given:
             given["statsd"] = True
         defaults = {"check_delay": CHECK_DELAY_IN_FILES} if self._is_file else {}

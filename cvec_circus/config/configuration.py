@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.section import Section
-from cvec_circus.options.secrets import Variables
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.variables import Variables
 
 FORGOTTEN = Section("", "", "")
 """In place of the section that something was read from, after `Configuration.forget_places`."""

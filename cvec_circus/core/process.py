@@ -40,8 +40,8 @@ any, it has lived `min_uptime`. See `proof`.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.wire.cause import LIVE, NONE, Cause
 
 

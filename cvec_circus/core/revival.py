@@ -8,8 +8,9 @@ anew when the watcher is on the roster.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.state import State, restore_watcher, taken, watcher_state

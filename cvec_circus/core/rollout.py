@@ -26,8 +26,8 @@ gone, so a storm of orders never runs more than two processes per place.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.ending import Ender
 from cvec_circus.core.goal import Failed, Rollout
 from cvec_circus.core.life import DOWN, OPENING, WAITING

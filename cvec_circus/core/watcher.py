@@ -7,8 +7,9 @@ the steps, once at the end of a turn, however many orders and facts came in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.conditions import (
     LASTING,
     TIMED,

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.commands.render import Table
 from cvec_circus.exc import ERROR, OutputError
 from cvec_circus.options.secrets import conceal_text
@@ -41,7 +42,7 @@ _COLOURS = {
 }
 """By the state or the phase; what has completed needs none."""
 _BOLD = "1"
-_COLOURED = re.compile("\x1b\\[[0-9]+m")
+_COLOURED = regex("\x1b\\[[0-9]+m")
 
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -58,6 +59,12 @@ _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 # -- streams
 
 
+def conceals(options: Namespace) -> bool:
+    """Tell whether a person reads the standard output, who may not want to see secrets."""
+    is_open = options.json or options.prettify or options.show_secrets
+    return not is_open and page_of(sys.stdout).width is not None
+
+
 def show(command: Command, reply: Fields, options: Namespace) -> None:
     """Print a reply that is not an error on the standard output.
 
@@ -70,12 +77,12 @@ def show(command: Command, reply: Fields, options: Namespace) -> None:
         return
     page = page_of(sys.stdout)
     is_for_people = options.table or page.width is not None
-    conceals = page.width is not None and not options.show_secrets
+    hides = conceals(options)
     try:
         chosen = command.chosen(reply, options.local, is_for_people)
-        shown = command.concealed(chosen) if conceals else chosen
+        shown = command.concealed(chosen) if hides else chosen
         words = command.words(shown) if is_for_people else command.script(shown)
-        if conceals and shown is chosen:  # else each value is by itself: joined, one ends another
+        if hides and shown is chosen:  # else each value is by itself: joined, one ends another
             words = _concealed(words)
         text = plain(words) if isinstance(words, str) else lay_out(words, page)
         remarks = list(command.remarks(reply))
@@ -84,7 +91,7 @@ def show(command: Command, reply: Fields, options: Namespace) -> None:
     say(text)
     for remark in remarks:
         if is_for_people:
-            say(plain(conceal_text(remark) if conceals else remark))
+            say(plain(conceal_text(remark) if hides else remark))
         else:
             complain(_open(remark, options))
 

@@ -24,6 +24,7 @@ from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.options.cgroup import OFF
 from cvec_circus.options.stream import CHANNELS, is_captured
+from cvec_circus.options.syslog import known
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, prctl, proctable
 from cvec_circus.wire.cause import Cause
@@ -128,7 +129,7 @@ class Daemon:
             os.umask(circus["umask"])
         files.raise_limit()
         level = arguments.log_level or ("debug" if circus["debug"] else circus["loglevel"])
-        output = arguments.log_output or circus["logoutput"]
+        output = arguments.log_output or known(circus["logoutput"])
         self._log = QueuedLog(configure_logger(logger, level, output, self._logger_config))
         try:
             self._warn()

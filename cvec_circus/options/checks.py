@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import OptionError
+from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.kinds import LONGEST_PATH, shown, to_integer, to_mapping, to_text
+from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 
@@ -51,11 +53,11 @@ LONGEST_TEXT = 4096
 """Bytes of a line in which a text is looked for."""
 
 _NAMES = "the name of a check has 1 to 64 letters, digits, - and _"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SHARE = re.compile(r"([0-9]{1,3})\s*%")
-_PATH = re.compile(r"[/?#]")
-_PORT = re.compile(r"[0-9]{1,5}")
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
+_NAME = regex(r"[A-Za-z0-9_-]{1,64}")
+_SHARE = regex(r"([0-9]{1,3})\s*%")
+_PATH = regex(r"[/?#]")
+_PORT = regex(r"[0-9]{1,5}")
+_ADDRESS = regex(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
 
 
 class Check(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.checks import wants_watchdog
 from cvec_circus.options.typed import ROWS, WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Callable, Optional
 
+from cvec_circus.base.patterns import regex
+from cvec_circus.options.endpoint import why_no_endpoint
 from cvec_circus.options.renamed import OUR_STREAMS, ours
 from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.words import check_length
@@ -46,7 +48,6 @@ PROTOCOLS = {
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
-LONGEST_PATH = 107  # bytes of the path of a unix socket: see unix(7), less the terminating zero
 LONGEST_ACCOUNT = 256  # characters; Linux allows 32, a company's directory may have more
 
 _UNITS = (
@@ -61,22 +62,21 @@ _UNITS = (
     ("Y", "yotta", "iotta", "Yi", "yobi"),
 )
 _POWERS = {name.lower(): power for power, names in enumerate(_UNITS) for name in names}
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
+_SIZE = regex(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
 
 TIME_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 """The units of a time, each with its seconds."""
 
-_TIME = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
+_TIME = regex(rf"([0-9]{{1,15}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
-_WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
-_OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}")
+_WHOLE = regex(r"[+-]?[0-9]{1,15}")
+_DECIMAL = regex(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_OCTAL = regex(r"(?:0o)?[0-7]{1,4}")
 _INFINITY = frozenset({"", "infinity", "unlimited"})
-_ENDPOINT = re.compile(r"(?:tcp|ipc|inproc)://\S+")
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
-_VARIABLE = re.compile(r"[^=\0]+")
+_DOTTED = regex(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
+_VARIABLE = regex(r"[^=\0]+")
 
 
 def to_boolean(value: Any) -> bool:
@@ -173,9 +173,10 @@ def to_choice(value: Any, *choices: str) -> str:
 
 def to_endpoint(value: Any) -> str:
     """Return the address of a ZeroMQ socket, such as tcp://127.0.0.1:5555."""
-    if not _ENDPOINT.fullmatch(to_text(value)):
-        raise ValueError(f"{shown(value)} is not an endpoint such as tcp://127.0.0.1:5555")
-    return str(value)
+    text = to_text(value)
+    if reason := why_no_endpoint(text):
+        raise ValueError(f"{shown(text)}: {reason}")
+    return text
 
 
 def to_command(value: Any) -> str:
@@ -336,6 +337,7 @@ KINDS: dict[str, Callable[..., Any]] = {
 
 _CHECKS = "check checks live_check live_checks dependencies share watcher_names"
 KINDS.update({name: _late("checks", name) for name in _CHECKS.split()})
+KINDS["log"] = _late("syslog", "log")
 KINDS["schedule"] = _late("schedule", "schedule")
 KINDS.update({name: _late("cgroup", name) for name in ("cgroup", "processors")})
 KINDS.update({name: _late("survival", name) for name in ("adoption", "state_name")})
@@ -365,13 +367,14 @@ def _is_finite(value: int | float) -> bool:
 
 def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
     if low is not None and number < low:
-        raise ValueError(f"{shown(number)} is less than {_bound(low)}")
+        raise ValueError(f"{_exact(number)} is less than {_exact(low)}")
     if high is not None and number > high:
-        raise ValueError(f"{shown(number)} is more than {_bound(high)}")
+        raise ValueError(f"{_exact(number)} is more than {_exact(high)}")
 
 
-def _bound(number: int | float) -> str:
-    return str(int(number)) if float(number).is_integer() else f"{number:g}"
+def _exact(number: int | float) -> str:
+    is_whole = abs(number) <= LARGEST_INTEGER and float(number).is_integer()
+    return str(int(number)) if is_whole else shown(number)
 
 
 def human2bytes(s: str) -> int:

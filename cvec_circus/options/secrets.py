@@ -9,34 +9,32 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.words import pieces_of
 from cvec_circus.wire.outcome import WROTE
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 CONCEALED = "***"
 """In place of a value that may be a secret."""
 
-_NAME = re.compile(
+_NAME = regex(
     r"passw|passphrase|secret|token(?!i[sz])|credential|dsn|authorization|connection_?string|webhook"
     r"|(?:api|access|private|signing|encryption|master|license)_?key"
     r"|(?:\b|_)(?:auth|creds?|keys?|salt|jwt|cookies?)\b|pwd\b"
     r"|(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!under)(?<!over)pass\b",
     re.IGNORECASE,
 )
-_ABOUT_ONE = re.compile(
+_ABOUT_ONE = regex(
     r"(?:\b|_)(?:files?|filename|dir|directory|folder|path|ur[il]|length|size|count|limit|timeout|ttl"
     r"|lifetime)$|(?:key|token|secret|passw(?:or)?d|pass)(?:file|path|dir)$"
     r"|\b(?:max|min|num|total)_(?:\w+_)?tokens$",
     re.IGNORECASE,
 )
 """Where a secret is, or how long: no secret itself."""
-_ADDRESS = re.compile(r"ur[il]$", re.IGNORECASE)
-_USER_AND_PASSWORD = re.compile(r"[^\s/:@]*:[^\s/@]+@")
+_ADDRESS = regex(r"ur[il]$", re.IGNORECASE)
+_USER_AND_PASSWORD = regex(r"[^\s/:@]*:[^\s/@]+@")
 _FOLDERS = frozenset({"PWD", "OLDPWD"})
 """The folders of a shell, and no passwords."""
 _STATES = frozenset(
@@ -64,7 +62,7 @@ _Pattern = tuple["re.Pattern[str]", "re.Pattern[str]"]
 
 def _pattern(key: str, value: str) -> _Pattern:
     """Return how a name and what follows it is found, and then its value."""
-    return re.compile(key), re.compile(value)
+    return regex(key), regex(value)
 
 
 _ASSIGNED = _pattern(rf"{_BEFORE}({_WORD})(?:=| = )|{_BEFORE}--({_WORD}) +", _VALUE)
@@ -73,24 +71,24 @@ _SAID = _pattern(rf"{_BEFORE}({_WORD}): *{_SCHEME}", f"{_QUOTATION}|{_BARE_END}"
 _QUOTED = _pattern(
     rf"{_BEFORE}({_WORD}): ?", rf"""{_QUOTATION}|(?=[^\s"',;&]*\d)[^\s"',;&]{{4,}}"""
 )
-_UNEXPECTED = re.compile(r"\b(?:unexpected|invalid|illegal|bad|unknown) $", re.IGNORECASE)
+_UNEXPECTED = regex(r"\b(?:unexpected|invalid|illegal|bad|unknown) $", re.IGNORECASE)
 """In front of `token: x`, where a parser speaks."""
 _LONGEST_BEFORE = 12
-_HEADER = re.compile(
+_HEADER = regex(
     r"""(?i)\b((?:proxy-)?authorization|cookie|set-cookie|x-[a-z-]*(?:key|token|auth))(: *)"""
     rf"""({_SCHEME})[^"'\r\n]+?(?=["']|$|\s-)"""
 )
-_BEARER = re.compile(r"(?i:\b(bearer +))(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
-_IN_ADDRESS = re.compile(
+_BEARER = regex(r"(?i:\b(bearer +))(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
+_IN_ADDRESS = regex(
     r"""(://[^\s/:@]{0,100}:)(?!\d{1,5}(?:[/?#\s,;"')]|$))"""
     r"""(?:(?:(?!://)[^\s/?#"'<>]){1,300}(?=@|\.{3})|(?:(?!://)[^\s"'<>@]){1,300}(?=@))"""
 )
-_USER = re.compile(r"""(://)(?=[^\s/:@]*\d)[^\s/:@"'<>]{20,200}(?=@)""")
+_USER = regex(r"""(://)(?=[^\s/:@]*\d)[^\s/:@"'<>]{20,200}(?=@)""")
 _SWITCHES = (
-    re.compile(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']+"),
-    re.compile(r"\b(sshpass +-p *)\S+"),
-    re.compile(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S+"),
-    re.compile(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S+"),
+    regex(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']+"),
+    regex(r"\b(sshpass +-p *)\S+"),
+    regex(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S+"),
+    regex(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S+"),
 )
 """Passwords behind switches of programs that everyone calls; `-p` alone is mostly a port."""
 
@@ -154,10 +152,10 @@ _DONE, _LAST = 0xE100, 0xF8FF
 """Characters for private use: for words in which nothing is searched any more, by their number."""
 _QUOTED_WORD = chr(0xE0FF)
 """The same, at the end of a word that is quoted without need."""
-_PRIVATE = re.compile("[\ue000-\uf8ff]")
-_PRIVATE_WORD = re.compile("(?<![^ \t\r\n\f\v])[^ \t\r\n\f\v]*[\ue000-\uf8ff][^ \t\r\n\f\v]*")
-_SCRIPT = re.compile(r"-[a-z]*c")
-_LEADING = re.compile(rf"((-{{0,2}}[\w.-]{{1,100}})(?:=|: *{_SCHEME}))(?=(.+))", re.DOTALL)
+_PRIVATE = regex("[\ue000-\uf8ff]")
+_PRIVATE_WORD = regex("(?<![^ \t\r\n\f\v])[^ \t\r\n\f\v]*[\ue000-\uf8ff][^ \t\r\n\f\v]*")
+_SCRIPT = regex(r"-[a-z]*c")
+_LEADING = regex(rf"((-{{0,2}}[\w.-]{{1,100}})(?:=|: *{_SCHEME}))(?=(.+))", re.DOTALL)
 
 
 def conceal_command(text: str) -> str:
@@ -294,90 +292,3 @@ def _may_have_one(text: str) -> bool:
     """Tell quickly of almost all lines of a log that there is nothing to conceal."""
     lower = text.lower()
     return any(hint in lower for hint in _HINTS)
-
-
-AS_IS = "as_is"
-"""What a record of the log has if it keeps the values of variables: `extra={AS_IS: True}`."""
-
-SHORTEST = 3
-"""Characters. What is shorter is not a secret, and may be part of any word of a message."""
-
-_WRITTEN = r"\$\(circus\.env\.[^()]*\)"
-_BEGINS, _ENDS = r"(?<![\w./-])(?:", r")(?![\w/-])"
-
-
-class Variables:
-    """The environment variables that a configuration names, and what they stand for.
-
-    An error names the variable, never its value. Owned by the thread that made it; `conceal` is for
-    any thread.
-    """
-
-    def __init__(self) -> None:
-        self._values: dict[str, str] = {}
-        self._parts: dict[str, str] = {}
-        self._search: Callable[[str], str] | None = None
-
-    def add(self, value: str, written: str, parts: Mapping[str, str] = NOTHING) -> None:
-        """Conceal a value from now on.
-
-        Args:
-            value: What a variable stands for, or what an option with variables does.
-            written: What the file has in its place.
-            parts: What else may be shown of it, and is concealed where it is a word of its own.
-        """
-        forms = {value, value.strip(), repr(value)[1:-1]}
-        self._values.update((one, written) for one in forms if len(one) >= SHORTEST)
-        self._parts.update((one, shown) for one, shown in parts.items() if len(one) >= SHORTEST)
-        self._search = None
-
-    def adopt(self, others: Variables) -> None:
-        """Take those of another configuration instead."""
-        self._values, self._parts = dict(others._values), dict(others._parts)
-        self._search = None
-
-    def show(self, texts: Iterable[str]) -> None:
-        """Conceal no value that is a part of one of these texts, such as names of watchers."""
-        everything = "\n".join(texts)
-        for found in (self._values, self._parts):
-            for value in [one for one in found if one in everything]:
-                del found[value]
-        self._search = None
-
-    def conceal(self, text: str) -> str:
-        """Return a text with what is written in place of the values."""
-        search = self._search
-        if search is None:
-            search = self._search = _search_of(self._values, self._parts)
-        return search(text)
-
-    def conceal_all(self, value: Any) -> Any:
-        """Return a JSON value with the texts in it concealed, but not the keys of its objects."""
-        if isinstance(value, str):
-            return self.conceal(value)
-        if isinstance(value, Mapping) and self._values:
-            return {key: self.conceal_all(one) for key, one in value.items()}
-        if isinstance(value, (list, tuple)) and self._values:
-            return [self.conceal_all(one) for one in value]
-        return value
-
-
-def _search_of(values: Mapping[str, str], parts: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what replaces values and parts; what stands in their place is not searched again."""
-    names = {**parts, **values}
-    whole, words = ("|".join(sorted(map(re.escape, one), key=len)[::-1]) for one in (values, parts))
-    either = [_WRITTEN, whole, f"{_BEGINS}{words}{_ENDS}" if words else ""]
-    pattern = re.compile("|".join(filter(None, either)))
-    if not names:
-        return str
-    return lambda text: pattern.sub(lambda found: names.get(found[0], found[0]), text)
-
-
-def parts_of(value: str, written: str) -> dict[str, str]:
-    """Return what a message may show of a value alone: words, folders above it, and packages."""
-    found = {word: written for word in value.split()}
-    for place in re.finditer(r"[./]", value):
-        above = f"{written}{'/..' * value.count('/', place.start())}"
-        found.setdefault(value[: place.start()], written if place[0] == "." else above)
-    found.pop(value, None)
-    return found

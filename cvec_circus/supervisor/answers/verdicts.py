@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import FAILING, phase

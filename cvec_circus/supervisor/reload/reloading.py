@@ -26,7 +26,7 @@ from cvec_circus.config.rereading import reread
 from cvec_circus.config.section import SOCKET, WATCHER
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import explain
-from cvec_circus.options.secrets import Variables
+from cvec_circus.options.variables import Variables
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.reload.applying import CAUSE, Application, is_applied, plan

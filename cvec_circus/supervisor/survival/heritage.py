@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, since_boot
 from cvec_circus.base.complaints import SHORTAGES
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
@@ -147,7 +148,7 @@ class Heritage:
                 self._take_unwritten(places[name], wid, row)
 
     def _marked(self, since: float) -> Iterator[tuple[str, int, proctable.ProcessRow]]:
-        """Yield the leaders of sessions with a mark of ours that began after an instant."""
+        """Yield the leaders of sessions with our mark that began after an instant."""
         until = SYSTEM.monotonic() + EXEC_TIMEOUT
         for row in proctable.rows():
             if row.session == row.pid and row.runs and _began(row) >= since - TICK:
@@ -256,7 +257,7 @@ def _row(
 
 
 def read(folder: StateDir) -> Heritage | None:
-    """Return what is to be taken over, None if there is nothing; a ledger that is of no use is put
+    """Return what to take over, None if there is nothing; a ledger that is of no use is put
     aside, and the log says why.
 
     Raises:
@@ -324,7 +325,7 @@ def _began(row: proctable.ProcessRow) -> float:
 
 
 def _pipe(pid: int, number: int) -> int:
-    """Return the inode of a pipe of ours that a process has under a number, 0 for none.
+    """Return the inode of our pipe that a process has under a number, 0 for none.
 
     It is one if it is open for reading too. Without a stream a process has what the daemon had,
     which may be a pipe that another program reads.
