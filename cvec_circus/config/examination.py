@@ -40,7 +40,7 @@ _ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
-_TEXTS = frozenset({"text", "command", "args", "endpoint"})
+_TEXTS = frozenset({"text", "command", "args", "endpoint", "log"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = re.compile(r"\s#(?:\s|$)")
 _VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
