@@ -7,6 +7,7 @@ for the command line. It holds no state: one object of each class serves all req
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -19,13 +20,14 @@ from cvec_circus.commands.kinds import (
     to_match_method,
     to_reason,
     to_waiting,
+    to_watcher,
     to_watchers,
 )
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
 from cvec_circus.compat.command import MessageMaker
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, ArgumentError, MessageError
-from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
+from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.topics import fold
 
@@ -84,7 +86,7 @@ class Property(NamedTuple):
             raise MessageError(f"message invalid: {self.name}: {problem}") from None
 
 
-NAME = Property("name", to_text, mandatory=True, null=False, doc="The watcher's name.")
+NAME = Property("name", to_watcher, mandatory=True, null=False, doc="The watcher's name.")
 _NAMES = "The watchers, by name or pattern: one, or a list"
 NAMES = NAME._replace(kind=to_watchers, doc=f"{_NAMES}.")
 ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; by default all.")
@@ -104,10 +106,8 @@ COMMON = (
 )
 """Properties of every command that changes something."""
 
-_CONCEAL = "Whether the answer has `***` in place of values that are known to be secrets."
-CONCEAL = Property("conceal", to_boolean, default=False, doc=_CONCEAL)
-"""A property of every command."""
-
+CONCEAL = Property("conceal", to_boolean, default=False)
+"""A property of every command: its answer has `***` in place of known secrets."""
 _MEANINGLESS = frozenset(prop.name for prop in COMMON)
 """What a command that only reads takes without effect: Circus' clients send it with any command."""
 
@@ -335,7 +335,7 @@ class Command(MessageMaker):
             rest = args[last:]
             values[last:] = [one_or_more(rest) if names[last] == "name" else rest]
         elif len(args) > len(names):
-            raise ArgumentError(f"too many arguments: {' '.join(args[len(names) :])}")
+            raise ArgumentError(f"too many arguments: {shlex.join(args[len(names) :])}")
         return self.typed({**dict(zip(names, values)), **switches})
 
     def typed(self, given: Mapping[str, Any]) -> Fields:

@@ -19,6 +19,11 @@ SHORTEST = 3
 
 _WRITTEN = r"\$\(circus\.env\.[^()]*\)"
 _WHOLE = re.compile(r"\$\(circus\.env\.([^()]*)\)", re.IGNORECASE)
+_SIGNS = re.compile(r":/*|[?#@,;=&]+")
+_MOST_SIGNS = 20
+_OUR_WORDS = frozenset("tcp ipc inproc syslog http https unix exec true false".split())
+"""Parts of values that a message may say by itself."""
+
 _BEGINS, _ENDS = r"(?<![\w./-])(?:", r")(?![\w/-])"
 
 
@@ -96,11 +101,23 @@ def _search_of(values: Mapping[str, str], parts: Mapping[str, str]) -> Callable[
     return lambda text: pattern.sub(lambda found: names.get(found[0], found[0]), text)
 
 
+def _pieces(value: str) -> Iterator[str]:
+    """Yield what stands between any two of the signs in a value."""
+    signs = list(_SIGNS.finditer(value))[:_MOST_SIGNS]
+    begins, ends = [0, *(one.end() for one in signs)], [*(one.start() for one in signs), len(value)]
+    for number, begin in enumerate(begins):
+        yield from (value[begin:end] for end in ends[number:])
+
+
 def parts_of(value: str, written: str) -> dict[str, str]:
-    """Return what a message may show of a value alone: words, folders above it, and packages."""
+    """Return what a message may show of a value alone: words, what stands between the signs of an
+    address or a list, folders above it, and packages."""
     found = {word: written for word in value.split()}
     for place in re.finditer(r"[./]", value):
         above = f"{written}{'/..' * value.count('/', place.start())}"
         found.setdefault(value[: place.start()], written if place[0] == "." else above)
+    for piece in _pieces(value):
+        if piece not in _OUR_WORDS:
+            found.setdefault(piece, written)
     found.pop(value, None)
     return found
