@@ -1,7 +1,7 @@
 """What a command is made of; what it asks of the daemon that carries it out is in `target`.
 
-A command is a schema (its properties), `execute` for the daemon, and `message` and `words` for the
-command line. It holds no state: one object of each class serves all requests.
+A command is a schema (its properties), `execute` for the daemon, and `properties_of` and `words`
+for the command line. It holds no state: one object of each class serves all requests.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable
 
 import cvec_circus  # its logger is made on first use
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,
@@ -131,7 +132,6 @@ class Switch(NamedTuple):
 
 
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
-
 
 _UNTIL = ("Answer when it is done.", "Answer when it is done and ready.")
 
@@ -317,7 +317,7 @@ class Command(MessageMaker):
 
     # -- the command line's side, on any thread
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Turn a command line into properties.
 
         Args:

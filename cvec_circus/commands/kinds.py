@@ -6,17 +6,17 @@ the property's name out.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import shown, to_boolean, to_integer, to_text
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What a name must not hold: control characters, line separators, half surrogates."""
 
-_MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLACE = re.compile("[0-9a-f]{1,32}:[0-9]{1,20}")
+_MARKER = regex(r"[A-Za-z0-9_-]{1,64}")
+_PLACE = regex("[0-9a-f]{1,32}:[0-9]{1,20}")
 _MAX_NAME = 200
 MAX_REASON = 500
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import ArgumentError
 
-NUMBER = re.compile(r"-?[0-9.]+")
+NUMBER = regex(r"-?[0-9.]+")
 
 
 def one_or_more(words: Sequence[str]) -> str | Sequence[str]:

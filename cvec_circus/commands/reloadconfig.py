@@ -45,10 +45,10 @@ class ReloadConfig(Command):
         call.target.reload_configuration(call.props, call.answer)
         return None
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Make the path absolute: the daemon's working directory may be another."""
         path = [os.path.abspath(one) if one else one for one in args[:1]]
-        return super().message([*path, *args[1:]], switches)
+        return super().properties_of([*path, *args[1:]], switches)
 
     def words(self, reply: Fields) -> str:
         plan = reply.get("plan")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.figures import duration
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.system.signals import to_name
 from cvec_circus.wire.outcome import lasting
 

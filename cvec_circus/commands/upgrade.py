@@ -34,8 +34,8 @@ class Upgrade(Command):
         call.target.upgrade(call.props, call.answer)
         return None
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        given = super().message(args, switches)
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        given = super().properties_of(args, switches)
         if os.sep in given.get("python", ""):
             given["python"] = os.path.abspath(given["python"])  # the daemon may be elsewhere
         return given

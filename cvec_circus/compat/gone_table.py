@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cvec_circus.base.named import NamedTuple
 
 PAGE = "migration"
 
@@ -348,7 +348,7 @@ GONE = (
     ),
     Gone(
         "stream.file_stream.WatchedFileStream",
-        "dev ino",
+        "dev ino _statfile _statfilename",
         "how it saw that its file is another one",
         "write os.stat(stream.filename)",
         "outputs",

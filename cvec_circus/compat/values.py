@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.base.figures import size_text
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.expand import expand
 from cvec_circus.options.kinds import to_boolean, to_environment
 
-_VARIABLE = re.compile(r"\$([A-Z]+[A-Z0-9_]*)")
+_VARIABLE = regex(r"\$([A-Z]+[A-Z0-9_]*)")
 
 
 def to_bool(s: Any) -> bool:

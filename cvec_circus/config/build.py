@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config import places
 from cvec_circus.config.configuration import (
     Configuration,
@@ -71,7 +71,7 @@ OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 _OF_OTHERS = frozenset({"program", "process"})
 """How other supervisors call a section of a watcher."""
 
-_OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
+_OLD_WID = regex(r"\$WID\b|\$\{WID\}")
 
 
 class Build:

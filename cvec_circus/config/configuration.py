@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.section import Section
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.variables import Variables

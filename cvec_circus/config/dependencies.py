@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.section import Findings
 from cvec_circus.options.checks import CONDITIONS
@@ -13,7 +13,7 @@ from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.needs import NEEDS, circle, circle_text, entangled, needed_by
 from cvec_circus.wire.topics import fold
 
-_BETWEEN = re.compile(r"[\s;|+&=:]+")
+_BETWEEN = regex(r"[\s;|+&=:]+")
 """What people write where a comma or a colon belongs."""
 
 

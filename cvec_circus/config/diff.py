@@ -8,8 +8,9 @@ the file is not the loaded one, it is set; otherwise what was set at run time st
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
 from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.config.plan import (

@@ -7,8 +7,9 @@ Only `include` and `include_dir` have no effect any more: what they name is in i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import (
     Configuration,

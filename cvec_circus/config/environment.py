@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config.section import ENV, WATCHER, Findings, Section
 from cvec_circus.options.expand import env_values, expand, expand_words, is_plain, names_in
 from cvec_circus.options.variables import parts_of
@@ -25,13 +26,13 @@ COMMAND_LINES = frozenset({"cmd", "args", "shell_args"})
 PROGRAM = "exec:"
 """How a check or a hook begins that is a command line."""
 
-_NAMES = re.compile(
+_NAMES = regex(
     r"\$([A-Z][A-Z0-9_]*)|(?i:\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\))",
     re.ASCII,
 )
-_UPPER = re.compile(r"\$([A-Z][A-Z0-9_]*)", re.ASCII)
-_BRACES = re.compile(r"\$\{(\w+)\}", re.ASCII)
-_WILD = re.compile(r"[*?\[]")
+_UPPER = regex(r"\$([A-Z][A-Z0-9_]*)", re.ASCII)
+_BRACES = regex(r"\$\{(\w+)\}", re.ASCII)
+_WILD = regex(r"[*?\[]")
 
 
 class Environments:

@@ -11,8 +11,10 @@ import fnmatch
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.config import dependencies, inheritance
 from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration
@@ -41,11 +43,11 @@ _ALWAYS = frozenset({"class", IGNORED})
 
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint", "log"})
-_LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
-_HASH = re.compile(r"\s#(?:\s|$)")
-_VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
-_OPERATOR = re.compile(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
-_CODE = re.compile(r"-\w*c")
+_LIKE_AN_OPTION = regex(r"([A-Za-z_][\w.]*)\s*[=:]")
+_HASH = regex(r"\s#(?:\s|$)")
+_VARIABLE = regex(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
+_OPERATOR = regex(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
+_CODE = regex(r"-\w*c")
 
 
 class Examination(NamedTuple):

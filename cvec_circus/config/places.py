@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
 from cvec_circus.config.section import CIRCUS, SOCKET, Findings, Section
 from cvec_circus.options import address

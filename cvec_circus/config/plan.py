@@ -7,8 +7,9 @@ form, which clients read, and which stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.secrets import CONCEALED, is_secret
 
 LIVE, FRESH, KEPT, RESTART = "live", "fresh", "kept", "restart"

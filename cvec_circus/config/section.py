@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.kinds import shown
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
@@ -21,7 +22,7 @@ PLUGIN_PREFIX = "plugin:"
 """How the name of a plugin's watcher begins."""
 
 KINDS = (CIRCUS, WATCHER, SOCKET, PLUGIN, ENV)
-_KIND = re.compile(r"\w+")
+_KIND = regex(r"\w+")
 _NONE: frozenset[str] = frozenset()
 
 

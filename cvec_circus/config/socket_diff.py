@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.plan import CHANGE, CLOSE, OPEN, REPLACE, Change, Options, SocketStep
 from cvec_circus.options.socket import TUNABLE
 

@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands import table
 from cvec_circus.control.server import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.rights import Accounts
+from cvec_circus.options.rights import Accounts, judge
 from cvec_circus.wire import messages
 from cvec_circus.wire.topics import fold
 
@@ -115,7 +116,8 @@ class Dispatcher:
         accounts = partial(command.accounts, call)
         given = props.get("name")
         names = () if given is None else (given,) if isinstance(given, str) else given
-        self.deferred.carry_out(reply.client, names, Pending(accounts, now, later))
+        pending = Pending(accounts, now, later, reply.waits_here)
+        self.deferred.carry_out(reply.client, names, pending)
 
 
 @contextlib.contextmanager
@@ -200,6 +202,7 @@ class Pending(NamedTuple):
     accounts: Callable[[], Accounts | None]  # what to look up, asked when the message is next
     now: Callable[[], object]  # carries it out, or raises why not
     later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
+    waits_here: bool = False  # its sender holds up the supervisor thread until it is carried out
 
 
 class Queued:
@@ -218,7 +221,8 @@ class Deferred:
 
     A look-up may take long. Only messages that need one wait, and later messages of the same client
     about the same watcher, which keep their order. A message about several watchers keeps its place
-    among the messages about each.
+    among the messages about each. A callback of the program, which holds up this thread anyway, has
+    names looked up at once: its next line reads what it has added.
     """
 
     def __init__(self, look_up: LookUp) -> None:
@@ -237,7 +241,9 @@ class Deferred:
             self._admit(queued)
             return
         accounts = message.accounts()
-        if accounts is None:
+        if message.waits_here:
+            judge(accounts)
+        if accounts is None or message.waits_here:
             message.now()
             return
         self._admit(queued)

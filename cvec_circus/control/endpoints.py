@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import socket
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import SocketError
 from cvec_circus.options.endpoint import why_no_endpoint
 from cvec_circus.options.rights import why_no_user
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _BACKLOG = 1024
 #: The ioctl for the address of an interface: see netdevice(7).
 _SIOCGIFADDR = 0x8915
-_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
+_LOOPBACK = regex(r"127(\.\d{1,3}){3}")
 _RISKY = "any client that can connect can run programs here"
 _REFUSED = (
     f"refused, because {_RISKY}; --allow-remote (allow_remote = True) takes it all the same; "

@@ -8,8 +8,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.wire import topics, zmtp
@@ -197,6 +198,7 @@ class EventStream:
         self._held: list[Event] = []
         self._is_due = False  # to be sent when `hold` is over
         self._history: deque[Event] = deque(maxlen=max(1, history))
+        self._packed: tuple[list[list[str]], bytes] | None = None  # what is before the history
         self._encode = json.JSONEncoder(check_circular=False).encode
 
     def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
@@ -253,6 +255,7 @@ class EventStream:
             ones; lost: how many after `seq` are no longer kept; seq: the last number assigned;
             run: the id of this life; earlier: for the latest, how many are kept from before them.
         """
+        self._unpack()
         oldest = self.seq - len(self._history) + 1
         latest = {}
         if seq is None:
@@ -273,6 +276,7 @@ class EventStream:
 
     def keep(self, history: int) -> None:
         """Keep that many events from now on."""
+        self._unpack()
         self._history = deque(self._history, maxlen=max(1, history))
 
     def close(self) -> None:
@@ -283,8 +287,14 @@ class EventStream:
     def hand_over(self, out: Handover) -> dict[str, Any]:
         """Hand all of it to the program that is to be executed; nothing is held back then."""
         self.flush()
+        self._unpack()
         numbers = {"run": self.run, "seq": self.seq, "first": self._first}
-        history = [list(event) for event in self._history]
+        names: dict[tuple[str, str], int] = {}
+        lines = [
+            f"{names.setdefault((event.watcher, event.action), len(names))} {event.rest}"
+            for event in self._history
+        ]
+        history = list(map(list, names)), out.block("\n".join(lines).encode("ascii"))
         return {**self._publisher.hand_over(out), **numbers, "history": history}
 
     def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
@@ -292,7 +302,23 @@ class EventStream:
         self._publisher.take_over(inherited, state)
         self.run, self.seq, self._first = state["run"], state["seq"], state["first"]
         self._reserved = self.seq  # the ledger reserves anew
-        self._history.extend(Event(*event) for event in state["history"])
+        names, place = state["history"]
+        self._packed = names, inherited.block(place)
+
+    def _unpack(self) -> None:
+        """Read the events that were handed over; there may be a million, so not before the first
+        answer."""
+        if self._packed is None:
+            return
+        names, block = self._packed
+        self._packed = None
+        later = list(self._history)
+        lines = block.decode("ascii").split("\n") if block else []
+        for seq, line in enumerate(lines, self.seq - len(later) - len(lines) + 1):
+            number, _, rest = line.partition(" ")
+            watcher, action = names[int(number)]
+            self._history.append(Event(watcher, action, seq, rest))
+        self._history.extend(later)
 
     def _send(self, events: list[tuple[str, str]]) -> None:
         self._publisher.publish(

@@ -14,12 +14,12 @@ Events, log lines and reasons name who gave an order, the *actor*:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
 from cvec_circus import logger
+from cvec_circus.base.patterns import regex
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.control.endpoints import OURS_ALONE, Access, Listener, listen
@@ -51,8 +51,7 @@ FAULT = "internal error; the daemon's log has more"
 #: Characters that a name may have.
 LONGEST_NAME = 80
 
-# Compiled at its first use: the larger classes of this one take half a millisecond.
-_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+_UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Send = Callable[[bytes], object]
 
@@ -65,7 +64,7 @@ def named(given: Any) -> str:
     """
     if given is None:
         return ""
-    if not isinstance(given, str) or re.search(_UNPRINTABLE, given):
+    if not isinstance(given, str) or _UNPRINTABLE.search(given):
         raise MessageError("message invalid: actor: is not printable text")
     if len(given) > LONGEST_NAME:
         raise MessageError(f"message invalid: actor: is longer than {LONGEST_NAME} characters")
@@ -130,6 +129,9 @@ class Reply:
         clock: Gives the answer its time.
         request: What is answered; None if the program that embeds the daemon asks.
     """
+
+    waits_here = False
+    """Whether the sender is a callback of the program, on the supervisor thread."""
 
     __slots__ = tuple(
         "_clock _request _send answered cast conceal hide is_dead label message_id mutates name"

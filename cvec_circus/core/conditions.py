@@ -9,8 +9,9 @@ watcher that cannot proceed wait for a bounded time (see `campaign`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, Union
+from typing import Any, Protocol, Union
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import phase
 from cvec_circus.options.needs import conditions, needed_by

@@ -7,8 +7,7 @@ plugin `flapping` does.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.life import DOWN, Life
 from cvec_circus.core.watcher import Watcher

@@ -7,8 +7,9 @@ beginning of its turn, in order of arrival.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple, Union
+from typing import Union
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.goal import Run

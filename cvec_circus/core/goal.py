@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.generation import Undo
 from cvec_circus.wire.cause import MAX_AGE, NONE, ROLLBACK, Cause
 from cvec_circus.wire.outcome import WROTE

@@ -47,7 +47,7 @@ def _of_running(watcher: Any) -> str:
     places, rollout = watcher.places, watcher.rollout
     if watcher.life is OPENING or not places.slots:
         return "up" if watcher.is_ready else "starting"
-    if any(process.unready for process in places.fresh):
+    if not places.unwell.keys().isdisjoint(places.fresh):
         return "unready"
     if any(_backs_off(watcher, wid) for wid, memory in places.backoffs.items() if memory.deaths):
         return "backoff"

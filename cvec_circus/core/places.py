@@ -7,12 +7,13 @@ recounted: each change of a slot goes through a method that keeps the counters r
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from cvec_circus.base.timers import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import PURPOSES, ManagedProcess, ProcessState, Purpose
-from cvec_circus.wire.cause import NONE, Cause
+from cvec_circus.wire.cause import MAX_AGE, NONE, Cause
 from cvec_circus.wire.outcome import Death
 
 EXEC_TIME = 1.0
@@ -20,6 +21,8 @@ EXEC_TIME = 1.0
 
 DEATHS = 20
 """How many deaths a watcher remembers."""
+
+_SPAWNED_AT = attrgetter("spawned_at")
 
 
 class Places:
@@ -36,8 +39,9 @@ class Places:
     ending: dict[ManagedProcess, None]  # being stopped, or with leftovers
     trials: dict[ManagedProcess, None]  # running, without a yes from after_spawn
     unproved: dict[ManagedProcess, None]  # fresh and not proved, or on trial
+    unwell: dict[ManagedProcess, None]  # running, and known not to be ready: `unready` says why
     ready: list[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
-    expired: list[ManagedProcess]  # those older than `max_age`
+    expired: dict[ManagedProcess, Cause]  # to be replaced when no rollout is under way, and why
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
     held: int  # how many of the `numprocesses` places are held
     stale_count: int  # stale processes that are not gone yet, or have leftovers
@@ -64,8 +68,8 @@ class Places:
         self.name = name
         self.slots, self.pending, self.awaited = {}, {}, {}
         self.fresh, self.stale, self.ending = {}, {}, {}
-        self.trials, self.unproved = {}, {}
-        self.ready, self.expired = [], []  # an empty deque takes 600 bytes
+        self.trials, self.unproved, self.unwell, self.expired = {}, {}, {}, {}
+        self.ready = []  # an empty deque takes 600 bytes
         self.agenda = Agenda()
         self.held = self.stale_count = self.grants = self.spawns = self.restarts = 0
         self.failed_exits = 0
@@ -107,6 +111,27 @@ class Places:
     def proved_count(self) -> int:
         """Return how many fresh processes are proved."""
         return len(self.fresh) - len(self.unproved)
+
+    def ready_count(self) -> int:
+        """Return how many fresh processes are proved, and ready still."""
+        lost = sum(one in self.fresh and one not in self.unproved for one in self.unwell)
+        return self.proved_count() - lost
+
+    def worth(self, process: ManagedProcess) -> int:
+        """Return the rank by which processes end where only some do, the lowest first: those that
+        fail, those that do not run, those that are not proved yet, those that are ready."""
+        is_running = process.state is ProcessState.RUNNING
+        if is_running and process.is_ready and process not in self.trials:
+            return 3
+        memory = self.backoffs.get(process.wid)
+        if process.unready or (memory is not None and memory.deaths):
+            return 0
+        return 2 if is_running else 1
+
+    def by_worth(self, processes: Iterable[ManagedProcess]) -> list[ManagedProcess]:
+        """Return processes in the order in which they end: by their worth, and then by their age,
+        the oldest first."""
+        return sorted(sorted(processes, key=_SPAWNED_AT), key=self.worth)
 
     def unkillable(self) -> list[ManagedProcess]:
         """Return the processes that SIGKILL did not end."""
@@ -176,7 +201,8 @@ class Places:
         process = self.slots[wid] = ManagedProcess(self.name, wid, cause)
         self.held += 1
         self.pending[process] = None
-        if not (memory and memory.is_respawn):
+        process.is_respawn = memory is not None and memory.is_respawn
+        if not process.is_respawn:
             self.awaited[process] = None
         self.spawn_at(process, max(now, memory.ready_at if memory else now), now)
         return process
@@ -199,6 +225,12 @@ class Places:
         due_at = self.deadline(process, purpose)
         if not process.killed and (due_at is None or due_at > kill_at):
             self.due(process, purpose, kill_at)
+
+    def forget_ages(self) -> None:
+        """Forget which processes are older than `max_age`; what a client has chosen stays so."""
+        old = [one for one, cause in self.expired.items() if cause.text == MAX_AGE.text]
+        for process in old:
+            del self.expired[process]
 
     def release(self, process: ManagedProcess) -> None:
         """Make room for another process while this one still exists."""
@@ -235,6 +267,14 @@ class Places:
         if process.proved and process not in self.trials:
             strike(self.unproved, process)
 
+    def mark_unready(self, process: ManagedProcess, text: str) -> None:
+        """Note why a process is not ready, "" if it is."""
+        process.unready = text
+        if text:
+            self.unwell[process] = None
+        else:
+            strike(self.unwell, process)
+
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""
         process.enter(ProcessState.RUNNING)
@@ -252,7 +292,7 @@ class Places:
         process.enter(state)
         process.unkillable = False
         self.agenda.drop([(process, Purpose.EXPIRE), (process, Purpose.READY_BY)])
-        for row in (self.fresh, self.stale, self.trials, self.unproved):
+        for row in (self.fresh, self.stale, self.trials, self.unproved, self.unwell):
             row.pop(process, None)
         self.ending[process] = None
 
@@ -263,7 +303,7 @@ class Places:
         self.release(process)
         self.stale_count -= process.stale
         rows = (self.pending, self.awaited, self.fresh, self.stale, self.ending)
-        for row in (*rows, self.trials, self.unproved):
+        for row in (*rows, self.trials, self.unproved, self.unwell):
             row.pop(process, None)
         if self.agenda:
             self.agenda.drop([(process, purpose) for purpose in PURPOSES])

@@ -8,7 +8,9 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Optional, Protocol
+
+from cvec_circus.base.named import NamedTuple
 
 if TYPE_CHECKING:
     from cvec_circus.core.goal import Run
@@ -226,6 +228,9 @@ class Ledger(Protocol):
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note that a process has been ready once."""
+
+    def unwell(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note why a process is not ready and whether it is doubted, or that neither is so now."""
 
     def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note that the leader has ended, which its watcher has recorded."""

@@ -8,8 +8,9 @@ anew when the watcher is on the roster.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.state import State, restore_watcher, taken, watcher_state
@@ -62,6 +63,8 @@ class Row(NamedTuple):
     proved: bool
     stopping: tuple[list[str], float] | None  # why it was asked to end, and when SIGKILL is due
     has_watchdog: bool = False
+    doubted: bool = False
+    unready: str = ""
 
 
 class Written(NamedTuple):
@@ -105,6 +108,7 @@ def revive(written: Written) -> Watcher:
         else:
             places["fresh"].append(row.wid)
             places["unproved"] += [] if row.proved else [row.wid]
+            places["unwell"] += [row.wid] if row.unready else []
     taken_wids = {row.wid for row in rows}
     places["next_wid"] = max(taken_wids, default=0) + 1
     places["free_wids"] = [[False, n] for n in range(1, places["next_wid"]) if n not in taken_wids]
@@ -135,6 +139,8 @@ def _slot(name: str, row: Row, generation: int) -> State:
         "checked": row.checked,
         "has_watchdog": row.has_watchdog,
         "proved": row.proved,
+        "doubted": row.doubted,
+        "unready": row.unready,
     }
     if row.stopping is not None:
         known.update(state=ProcessState.STOPPING.value, cause=tuple(row.stopping[0]))

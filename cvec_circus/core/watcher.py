@@ -7,8 +7,9 @@ the steps, once at the end of a turn, however many orders and facts came in.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.conditions import (
     LASTING,
     TIMED,
@@ -149,7 +150,7 @@ class Watcher:
     @property
     def is_ready(self) -> bool:
         """Whether every place has a process that is proved, and ready still."""
-        return self.is_manned and not any(process.unready for process in self.places.fresh)
+        return self.is_manned and self.places.unwell.keys().isdisjoint(self.places.fresh)
 
     @property
     def is_manned(self) -> bool:
@@ -300,6 +301,13 @@ class Watcher:
         asked = self.questions.items()
         for token in [t for t, one in asked if (one.name, one.wid, one.pid) == about]:
             del self.questions[token]
+
+    def drop(self, process: ManagedProcess) -> None:
+        """Remove a slot that waits for its spawn."""
+        if self.places.asked_for == process.wid:
+            self.withdraw("before_spawn", process.wid)
+            self.places.asked_for = 0
+        self.places.remove(process)
 
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run; with a schedule, until its next run."""

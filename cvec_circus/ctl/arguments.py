@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import copy
-import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cvec_circus import version_text
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.commands import table
 from cvec_circus.commands.base import CONCEAL
 from cvec_circus.ctl.output import conceals, page_of
@@ -29,7 +30,7 @@ WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--
 COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
 
-_NEGATIVE = re.compile(r"-[0-9.]+")
+_NEGATIVE = regex(r"-[0-9.]+")
 _HELP = "help"
 
 
@@ -110,9 +111,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 _OPTION = r"^argument (?:-\w/)?(-[\w-]+)(?:/[\w/-]+)?: "
 _TOLD = (
-    (re.compile(rf"{_OPTION}ignored explicit argument .*"), r"\1 takes no value"),
-    (re.compile(rf"{_OPTION}expected one argument"), r"\1 needs a value"),
-    (re.compile(_OPTION), r"\1: "),
+    (regex(rf"{_OPTION}ignored explicit argument .*"), r"\1 takes no value"),
+    (regex(rf"{_OPTION}expected one argument"), r"\1 needs a value"),
+    (regex(_OPTION), r"\1: "),
 )
 """What argparse says, and how it is said here."""
 
@@ -158,7 +159,7 @@ def main_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     parser.set_defaults(tunnel=None)
-    shells = "print a script by which SHELL completes the command lines of all programs of ours: "
+    shells = "print a script by which SHELL completes the command lines of all our programs: "
     shells += "bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=version_text(PROG))
@@ -239,7 +240,7 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     local = {switch.prop for switch in command.local}
     options.local = {key: switches[key] for key in switches.keys() & local}
     try:
-        properties = command.message([*args, *rest[at + 1 :]], switches)
+        properties = command.properties_of([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
     return {**properties, CONCEAL.name: True} if conceals(options) else properties

@@ -8,12 +8,12 @@ is imported on use.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Callable
 
 from cvec_circus import exc
+from cvec_circus.base.patterns import regex
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT
 from cvec_circus.client.direct import exchange
 from cvec_circus.client.endpoints import absence, chosen
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GRACE = 1.0
 """Seconds to wait beyond the timeout that the daemon was given, for its report of the timeout."""
 
-NOT_FOUND = re.compile("program (.*) not found")
+NOT_FOUND = regex("program (.*) not found")
 """The daemon's answer to a name that no watcher has, in the words of Circus."""
 
 

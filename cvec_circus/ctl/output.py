@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.commands.render import Table
 from cvec_circus.exc import ERROR, OutputError
 from cvec_circus.options.secrets import conceal_text
@@ -41,7 +42,7 @@ _COLOURS = {
 }
 """By the state or the phase; what has completed needs none."""
 _BOLD = "1"
-_COLOURED = re.compile("\x1b\\[[0-9]+m")
+_COLOURED = regex("\x1b\\[[0-9]+m")
 
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
-import os
 import sys
+
+if __name__ == "__main__":  # as the script does, which an upgrade may not have
+    gc.disable()
+
+import argparse
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -54,7 +58,7 @@ def sentence(error: OSError) -> str:
 def fill_standard_files() -> None:
     """Open /dev/null for each of stdin, stdout and stderr that is closed.
 
-    Otherwise a pipe of ours would get that number, and the log and every child would write to it.
+    Otherwise one of our pipes would get that number, and the log and every child would write to it.
     """
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
@@ -117,8 +121,6 @@ def _prepare(
     from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
 
-    gc.freeze()
-    gc.enable()  # the script has disabled it
     notifier = None
     if SERVICE_VARIABLES.intersection(os.environ):
         from cvec_circus.system import notify
@@ -131,7 +133,10 @@ def _prepare(
     if arguments.daemon:
         container.refuse_background()
         detach()
-    return Daemon(arguments, configuration, notifier, origin, words, inherited), configuration
+    daemon = Daemon(arguments, configuration, notifier, origin, words, inherited)
+    gc.freeze()
+    gc.enable()  # the script has disabled it
+    return daemon, configuration
 
 
 def demo_path() -> str:

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cvec_circus import exc, logger
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.system.signals import to_name
 
 if TYPE_CHECKING:

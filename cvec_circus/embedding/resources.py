@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from cvec_circus import logger
 from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.thread import Worker
 from cvec_circus.control.server import PROGRAM
 from cvec_circus.embedding.promise import Promise

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import importlib
 import json
 import logging
-import logging.config
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -84,11 +82,14 @@ def apply(config: str | Mapping[str, Any]) -> None:
     Raises:
         Exception: The configuration is invalid, or cannot be applied.
     """
+    from configparser import RawConfigParser
+    from logging.config import dictConfig, fileConfig
+
     loaded = config if isinstance(config, Mapping) else read(config)
-    if isinstance(loaded, configparser.ConfigParser):
-        logging.config.fileConfig(loaded, disable_existing_loggers=False)
+    if isinstance(loaded, RawConfigParser):
+        fileConfig(loaded, disable_existing_loggers=False)
     else:
-        logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **loaded})
+        dictConfig({"version": 1, "disable_existing_loggers": False, **loaded})
 
 
 def read(path: str) -> Mapping[str, Any]:
@@ -104,7 +105,9 @@ def read(path: str) -> Mapping[str, Any]:
         elif ending in (".yaml", ".yml"):
             loaded = yaml().safe_load(file)
         else:
-            loaded = configparser.ConfigParser()
+            from configparser import ConfigParser
+
+            loaded = ConfigParser()
             loaded.read_file(file)
     if not isinstance(loaded, Mapping):
         raise ValueError("this is not a mapping of names to values")

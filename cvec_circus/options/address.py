@@ -6,8 +6,8 @@ import contextlib
 import os
 import socket
 from collections.abc import Mapping
-from ipaddress import IPv6Address
-from typing import NamedTuple
+
+from cvec_circus.base.named import NamedTuple
 
 ANY = frozenset({"0.0.0.0", "::"})
 _NAMES = {
@@ -15,6 +15,8 @@ _NAMES = {
     "AF_INET6": {"": "::"},
 }
 _LISTENING = ("SOCK_STREAM", "SOCK_SEQPACKET")
+_MAPPED = bytes(10) + b"\xff\xff"
+"""What an IPv6 address begins with that stands for the IPv4 address in its end."""
 _ONLY_V6 = "/proc/sys/net/ipv6/bindv6only"
 
 
@@ -112,10 +114,12 @@ def _of_network(
         if family == "AF_INET":
             host = socket.inet_ntoa(socket.inet_aton(host))
         else:
-            newer = IPv6Address(host)
-            if newer.ipv4_mapped:
-                family = "AF_INET"
-            host = str(newer.ipv4_mapped or newer)
+            number, percent, scope = host.partition("%")
+            newer = socket.inet_pton(socket.AF_INET6, number)
+            if newer.startswith(_MAPPED):
+                family, host = "AF_INET", socket.inet_ntoa(newer[len(_MAPPED) :])
+            else:
+                host = socket.inet_ntop(socket.AF_INET6, newer) + percent + scope
     return Address(shown, kind, host, port, family, device, is_shared)
 
 

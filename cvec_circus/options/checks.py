@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import OptionError
 from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.options.expand import names_in
@@ -52,11 +53,11 @@ LONGEST_TEXT = 4096
 """Bytes of a line in which a text is looked for."""
 
 _NAMES = "the name of a check has 1 to 64 letters, digits, - and _"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SHARE = re.compile(r"([0-9]{1,3})\s*%")
-_PATH = re.compile(r"[/?#]")
-_PORT = re.compile(r"[0-9]{1,5}")
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
+_NAME = regex(r"[A-Za-z0-9_-]{1,64}")
+_SHARE = regex(r"([0-9]{1,3})\s*%")
+_PATH = regex(r"[/?#]")
+_PORT = regex(r"[0-9]{1,5}")
+_ADDRESS = regex(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
 
 
 class Check(NamedTuple):
@@ -70,6 +71,11 @@ class Check(NamedTuple):
         """Whether all processes are asked at one address, so that any may answer for another."""
         names = {name.lower() for name in names_in(self.target)}
         return self.kind in NETWORK_KINDS and names.isdisjoint(("wid", "pid"))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks the process, again and again; of others what came once holds."""
+        return self.kind in NETWORK_KINDS or self.kind == "exec"
 
     def __str__(self) -> str:
         """Return it as a file gives it."""

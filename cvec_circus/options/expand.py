@@ -14,7 +14,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-_NAME = re.compile(r"\$\(circus\.([^()]+)\)|\(\(circus\.([^()]+)\)\)", re.IGNORECASE)
+from cvec_circus.base.patterns import regex
+
+_NAME = regex(r"\$\(circus\.([^()]+)\)|\(\(circus\.([^()]+)\)\)", re.IGNORECASE)
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
@@ -65,9 +67,9 @@ def expand_words(text: str, values: Mapping[str, str], whole: bool = False) -> s
 
 _QUOTES = frozenset("'\"")
 _STEPS = {
-    "": re.compile(rf"{_NAME.pattern}|['\"]|\\(?!\$\(|\(\().", re.IGNORECASE | re.DOTALL),
-    "'": re.compile(rf"{_NAME.pattern}|'", re.IGNORECASE),
-    '"': re.compile(rf'{_NAME.pattern}|"|\\["\\]', re.IGNORECASE),
+    "": regex(rf"{_NAME.pattern}|['\"]|\\(?!\$\(|\(\().", re.IGNORECASE | re.DOTALL),
+    "'": regex(rf"{_NAME.pattern}|'", re.IGNORECASE),
+    '"': regex(rf'{_NAME.pattern}|"|\\["\\]', re.IGNORECASE),
 }
 """What counts in a command line, by the quote that is open: names, quotes, escaped characters."""
 
@@ -75,9 +77,9 @@ _EDGES = r"[$(](?=\(?circus\.|\(?\Z)|\A(?:\(|c(?=ircus\.))"
 """The characters of a value that could be part of a name, alone or with what stands beside it."""
 
 _SPECIAL = {
-    "": re.compile(rf"['\"\\]|{_EDGES}", re.IGNORECASE),
-    "'": re.compile(rf"'|{_EDGES}", re.IGNORECASE),
-    '"': re.compile(rf'["\\]|{_EDGES}', re.IGNORECASE),
+    "": regex(rf"['\"\\]|{_EDGES}", re.IGNORECASE),
+    "'": regex(rf"'|{_EDGES}", re.IGNORECASE),
+    '"': regex(rf'["\\]|{_EDGES}', re.IGNORECASE),
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, Union
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean
@@ -29,7 +30,7 @@ PREFIX = "hooks."
 EXEC = "exec:"
 """How a hook begins that is a command instead of the name of a function."""
 
-_DOTTED = re.compile(r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)*[.:][^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_DOTTED = regex(r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)*[.:][^\W\d]\w*(?:\.[^\W\d]\w*)*")
 """The name of a function. That of its module may have a dash, which no `import` statement takes."""
 
 Target = Union[str, Callable[..., Any]]

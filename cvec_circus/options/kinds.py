@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Callable, Optional
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.endpoint import why_no_endpoint
 from cvec_circus.options.renamed import OUR_STREAMS, ours
 from cvec_circus.options.stream_classes import STREAM_CLASSES
@@ -61,21 +62,21 @@ _UNITS = (
     ("Y", "yotta", "iotta", "Yi", "yobi"),
 )
 _POWERS = {name.lower(): power for power, names in enumerate(_UNITS) for name in names}
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
+_SIZE = regex(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
 
 TIME_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 """The units of a time, each with its seconds."""
 
-_TIME = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
+_TIME = regex(rf"([0-9]{{1,15}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
-_WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
-_OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}")
+_WHOLE = regex(r"[+-]?[0-9]{1,15}")
+_DECIMAL = regex(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_OCTAL = regex(r"(?:0o)?[0-7]{1,4}")
 _INFINITY = frozenset({"", "infinity", "unlimited"})
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
-_VARIABLE = re.compile(r"[^=\0]+")
+_DOTTED = regex(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
+_VARIABLE = regex(r"[^=\0]+")
 
 
 def to_boolean(value: Any) -> bool:

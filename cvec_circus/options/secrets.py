@@ -12,28 +12,29 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.words import pieces_of
 from cvec_circus.wire.outcome import WROTE
 
 CONCEALED = "***"
 """In place of a value that may be a secret."""
 
-_NAME = re.compile(
+_NAME = regex(
     r"passw|passphrase|secret|token(?!i[sz])|credential|dsn|authorization|connection_?string|webhook"
     r"|(?:api|access|private|signing|encryption|master|license)_?key"
     r"|(?:\b|_)(?:auth|creds?|keys?|salt|jwt|cookies?)\b|pwd\b"
     r"|(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!under)(?<!over)pass\b",
     re.IGNORECASE,
 )
-_ABOUT_ONE = re.compile(
+_ABOUT_ONE = regex(
     r"(?:\b|_)(?:files?|filename|dir|directory|folder|path|ur[il]|length|size|count|limit|timeout|ttl"
     r"|lifetime)$|(?:key|token|secret|passw(?:or)?d|pass)(?:file|path|dir)$"
     r"|\b(?:max|min|num|total)_(?:\w+_)?tokens$",
     re.IGNORECASE,
 )
 """Where a secret is, or how long: no secret itself."""
-_ADDRESS = re.compile(r"ur[il]$", re.IGNORECASE)
-_USER_AND_PASSWORD = re.compile(r"[^\s/:@]*:[^\s/@]+@")
+_ADDRESS = regex(r"ur[il]$", re.IGNORECASE)
+_USER_AND_PASSWORD = regex(r"[^\s/:@]*:[^\s/@]+@")
 _FOLDERS = frozenset({"PWD", "OLDPWD"})
 """The folders of a shell, and no passwords."""
 _STATES = frozenset(
@@ -61,7 +62,7 @@ _Pattern = tuple["re.Pattern[str]", "re.Pattern[str]"]
 
 def _pattern(key: str, value: str) -> _Pattern:
     """Return how a name and what follows it is found, and then its value."""
-    return re.compile(key), re.compile(value)
+    return regex(key), regex(value)
 
 
 _ASSIGNED = _pattern(rf"{_BEFORE}({_WORD})(?:=| = )|{_BEFORE}--({_WORD}) +", _VALUE)
@@ -70,24 +71,24 @@ _SAID = _pattern(rf"{_BEFORE}({_WORD}): *{_SCHEME}", f"{_QUOTATION}|{_BARE_END}"
 _QUOTED = _pattern(
     rf"{_BEFORE}({_WORD}): ?", rf"""{_QUOTATION}|(?=[^\s"',;&]*\d)[^\s"',;&]{{4,}}"""
 )
-_UNEXPECTED = re.compile(r"\b(?:unexpected|invalid|illegal|bad|unknown) $", re.IGNORECASE)
+_UNEXPECTED = regex(r"\b(?:unexpected|invalid|illegal|bad|unknown) $", re.IGNORECASE)
 """In front of `token: x`, where a parser speaks."""
 _LONGEST_BEFORE = 12
-_HEADER = re.compile(
+_HEADER = regex(
     r"""(?i)\b((?:proxy-)?authorization|cookie|set-cookie|x-[a-z-]*(?:key|token|auth))(: *)"""
     rf"""({_SCHEME})[^"'\r\n]+?(?=["']|$|\s-)"""
 )
-_BEARER = re.compile(r"(?i:\b(bearer +))(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
-_IN_ADDRESS = re.compile(
+_BEARER = regex(r"(?i:\b(bearer +))(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
+_IN_ADDRESS = regex(
     r"""(://[^\s/:@]{0,100}:)(?!\d{1,5}(?:[/?#\s,;"')]|$))"""
     r"""(?:(?:(?!://)[^\s/?#"'<>]){1,300}(?=@|\.{3})|(?:(?!://)[^\s"'<>@]){1,300}(?=@))"""
 )
-_USER = re.compile(r"""(://)(?=[^\s/:@]*\d)[^\s/:@"'<>]{20,200}(?=@)""")
+_USER = regex(r"""(://)(?=[^\s/:@]*\d)[^\s/:@"'<>]{20,200}(?=@)""")
 _SWITCHES = (
-    re.compile(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']+"),
-    re.compile(r"\b(sshpass +-p *)\S+"),
-    re.compile(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S+"),
-    re.compile(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S+"),
+    regex(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']+"),
+    regex(r"\b(sshpass +-p *)\S+"),
+    regex(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S+"),
+    regex(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S+"),
 )
 """Passwords behind switches of programs that everyone calls; `-p` alone is mostly a port."""
 
@@ -151,10 +152,10 @@ _DONE, _LAST = 0xE100, 0xF8FF
 """Characters for private use: for words in which nothing is searched any more, by their number."""
 _QUOTED_WORD = chr(0xE0FF)
 """The same, at the end of a word that is quoted without need."""
-_PRIVATE = re.compile("[\ue000-\uf8ff]")
-_PRIVATE_WORD = re.compile("(?<![^ \t\r\n\f\v])[^ \t\r\n\f\v]*[\ue000-\uf8ff][^ \t\r\n\f\v]*")
-_SCRIPT = re.compile(r"-[a-z]*c")
-_LEADING = re.compile(rf"((-{{0,2}}[\w.-]{{1,100}})(?:=|: *{_SCHEME}))(?=(.+))", re.DOTALL)
+_PRIVATE = regex("[\ue000-\uf8ff]")
+_PRIVATE_WORD = regex("(?<![^ \t\r\n\f\v])[^ \t\r\n\f\v]*[\ue000-\uf8ff][^ \t\r\n\f\v]*")
+_SCRIPT = regex(r"-[a-z]*c")
+_LEADING = regex(rf"((-{{0,2}}[\w.-]{{1,100}})(?:=|: *{_SCHEME}))(?=(.+))", re.DOTALL)
 
 
 def conceal_command(text: str) -> str:

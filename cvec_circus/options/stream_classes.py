@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cvec_circus.base.named import NamedTuple
 
 FILES = "files"
 STDOUT = "stdout"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Union
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.kinds import shown, to_boolean, to_text
 
 STOP = "stop"
@@ -12,7 +13,7 @@ STOP = "stop"
 Adoption = Union[bool, str]
 """Whether processes of an earlier daemon are taken over: True, False, or STOP to stop them."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,63}", re.ASCII)
+_NAME = regex(r"[A-Za-z0-9_][\w.-]{0,63}", re.ASCII)
 
 
 def to_adoption(value: Any) -> Adoption:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import OptionError, raise_all
 from cvec_circus.options.kinds import KINDS
 from cvec_circus.options.nearest import LONGEST_WORD, did_you_mean

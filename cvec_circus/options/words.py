@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 
+from cvec_circus.base.patterns import regex
+
 LONGEST = 128 * 1024
 """Characters of a command line. Linux takes no argument that is longer (MAX_ARG_STRLEN)."""
 
 _PIECES = r"""[^ \t\r\n'"\\]+|'[^']*'|"[^"\\]*(?:\\.[^"\\]*)*"|\\."""
-_PIECE = re.compile(_PIECES, re.DOTALL)
+_PIECE = regex(_PIECES, re.DOTALL)
 #: A word; or a character that begins a quotation, or escapes, and has no end: never a word.
-_WORD_OR_STRAY = re.compile(rf"""(?:{_PIECES})+|['"\\]""", re.DOTALL)
+_WORD_OR_STRAY = regex(rf"""(?:{_PIECES})+|['"\\]""", re.DOTALL)
 _STRAYS = frozenset("'\"\\")
-_PLAIN = re.compile(r"[^ \t\r\n]+")
-_QUOTING = re.compile(r"""['"\\]""")
+_PLAIN = regex(r"[^ \t\r\n]+")
+_QUOTING = regex(r"""['"\\]""")
 #: In double quotes, a backslash is one, unless it stands before a double quote or another one.
-_ESCAPED = re.compile(r'\\(["\\])')
+_ESCAPED = regex(r'\\(["\\])')
 
 
 def split(text: str) -> list[str]:

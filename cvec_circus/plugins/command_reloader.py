@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Optional
 
 from cvec_circus import exc, logger
 from cvec_circus.base.figures import counted
+from cvec_circus.base.patterns import regex
 from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.plugins.selection import is_own
@@ -19,7 +19,7 @@ from cvec_circus.plugins.selection import is_own
 SETTLE_DELAY = 0.5
 """Seconds before a changed file is checked again: it may still be being written."""
 
-INTERPRETER = re.compile(r"(python|pypy|perl|ruby|node|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*")
+INTERPRETER = regex(r"(python|pypy|perl|ruby|node|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*")
 """Programs whose first argument that is a file is the program proper."""
 
 Mark = Optional[tuple[tuple[str, int, int, int], ...]]

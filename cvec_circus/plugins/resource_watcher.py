@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Union
+from typing import Any, ClassVar, Union
 
 from cvec_circus import logger
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import human2bytes

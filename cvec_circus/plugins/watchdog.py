@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from cvec_circus import logger
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import CallError, OptionError, SocketError
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.selection import is_own

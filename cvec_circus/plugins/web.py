@@ -8,11 +8,12 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from cvec_circus import __version__
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import OptionError
 from cvec_circus.runtime.life import printable
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import re
 import socket
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.endpoint import LONGEST_PATH
 
 PORTS = {"http": 80, "https": 443}
 _ROOTS = {"tcp": "", "http": "/", "https": "/"}
 
-_HOST_PORT = re.compile(
+_HOST_PORT = regex(
     r"(?:\[(?P<six>[:.%\w]+)\]|(?P<host>[^\s:/\[\]@]+))(?::(?P<port>\w+))?", re.ASCII
 )
-_VISIBLE = re.compile(r"[!-~]*")
+_VISIBLE = regex(r"[!-~]*")
 LONGEST_URL_PATH = 2048
 
 

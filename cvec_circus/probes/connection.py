@@ -9,9 +9,11 @@ import re
 import select
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.base.timers import Timer
 from cvec_circus.probes.address import Address, family
 
@@ -27,7 +29,7 @@ that breaks."""
 
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
-_STATUS = re.compile(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: .*)?\r?\n", re.DOTALL)
+_STATUS = regex(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: .*)?\r?\n", re.DOTALL)
 
 Host = tuple[int, Any]
 """The family and the address of a socket."""
@@ -71,7 +73,7 @@ class Connection:
         self._socket: Any = None
         self._began = clock.monotonic()
         self._is_connecting = True
-        self._rest = b""  # what is to be sent
+        self._rest = b""  # what is left to send
         self._line = b""
         self._read = 0
         self._is_tls = False
@@ -150,7 +152,7 @@ class Connection:
 
     def _connected(self) -> None:
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # A port that nobody listens on may be chosen for our own end, which then meets itself.
+        # A port that no program listens on may be chosen for our own end, which then meets itself.
         if not error and self._address.kind != "unix":
             if self._socket.getsockname() == self._socket.getpeername():
                 error = errno.ECONNREFUSED

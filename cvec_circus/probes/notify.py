@@ -8,7 +8,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from cvec_circus.base.named import NamedTuple
 
 LONGEST = 4096
 """Bytes of a datagram; a longer one is not read."""

@@ -14,11 +14,12 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.complaints import tell_crash
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.thread import Thread, Worker
 from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup

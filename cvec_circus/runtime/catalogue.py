@@ -14,9 +14,10 @@ import sys
 import traceback
 from contextlib import redirect_stdout
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import PluginError
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.renamed import ours

@@ -17,9 +17,9 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 from cvec_circus import exc
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.address import spare_of
 from cvec_circus.sockets.holders import holders
 from cvec_circus.system.own_file import Finding, made_again, not_made, taken

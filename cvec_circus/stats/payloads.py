@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from cvec_circus.base.named import NamedTuple
 
 STAT = "stat"
 """The first part of every topic."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.figures import counted
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.kinds import shown
 from cvec_circus.options.stream_classes import FILES, OWN, STREAM_CLASSES
 

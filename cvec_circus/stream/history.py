@@ -20,9 +20,10 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.named import NamedTuple
 
 if TYPE_CHECKING:
     from cvec_circus.system.handover import Handover, Inherited

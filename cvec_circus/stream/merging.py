@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.stream.history import History, Line
 
 

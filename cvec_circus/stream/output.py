@@ -7,9 +7,10 @@ import fcntl
 import sys
 import termios
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.stream.base import FINISHED, UNKNOWN, Source, Stream, Unfinished
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus.base.figures import counted
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.stream_classes import FILES, OWN
 from cvec_circus.stream.base import (
     FINISHED,

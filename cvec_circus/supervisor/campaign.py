@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn, dependants
 from cvec_circus.core.life import DOWN, UP, WAITING, Life
@@ -309,7 +310,7 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
         has_other_order = watcher.goal.up and not watcher.is_held(True)
         return watcher.is_gone or has_other_order
     if watcher.life in (DOWN, WAITING):
-        waits = isinstance(watcher.unmet(), Dependency)  # for another one, and holds up nobody
+        waits = isinstance(watcher.unmet(), Dependency)  # for another one, and holds up no other
         return not watcher.goal.up or watcher.rests or waits
     if watcher.places.refused:
         return watcher.is_running or not watcher.goal.up

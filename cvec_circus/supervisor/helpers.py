@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import cvec_circus
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Kind, Watcher
@@ -78,7 +79,7 @@ class Helper:
         """Take note that a process of it has ended.
 
         Args:
-            by_itself: Whether no order or signal of ours has ended it.
+            by_itself: Whether no order and none of our signals has ended it.
             is_wanted: Whether another one is to follow.
         """
 

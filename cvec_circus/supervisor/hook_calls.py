@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Callable, NamedTuple, NoReturn, Protocol
+from typing import Any, Callable, NoReturn, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.complaints import Complaints
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.control.server import FAULT
 from cvec_circus.core.watcher import Watcher

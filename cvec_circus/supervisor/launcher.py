@@ -8,10 +8,10 @@ import subprocess
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
@@ -97,7 +97,7 @@ class Launcher:
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files, cgroup)
                 pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
                 self._books.intends(watcher)
-                pid, report_fd = launch(spec)  # from here on nothing may fail, or nobody has it
+                pid, report_fd = launch(spec)  # nothing may fail now: its pid would be lost
             try:
                 self._reaper.add(watcher, process, pid)
             except BaseException:

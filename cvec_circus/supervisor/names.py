@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.patterns import regex
 from cvec_circus.commands.base import MOST_PATTERNS
 from cvec_circus.exc import MessageError, OptionError
 from cvec_circus.options.rights import Accounts, judge
@@ -15,16 +16,15 @@ from cvec_circus.wire.topics import fold
 
 LONGEST = 1000
 MOST_REPEATS = 3
-_GLOB = re.compile(r"[*?\[]")
-_REGEX = re.compile(r"[][.*+?^$\\|(){}]")
+_GLOB = regex(r"[*?\[]")
+_REGEX = regex(r"[][.*+?^$\\|(){}]")
 """What makes a pattern of a name."""
 
-# None of these is compiled before a client gives a pattern.
 #: What stands for one character.
-_ATOM = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]"
+_ATOM = regex(r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
 #: A repeat that takes as little as it can, or gives nothing back.
-_MODIFIED = r"([*+?}])[?+]"
-_GROUP_REPEATED = r"\)[*+{]"
+_MODIFIED = regex(r"([*+?}])[?+]")
+_GROUP_REPEATED = regex(r"\)[*+{]")
 
 
 def compile_pattern(text: str, match: str) -> re.Pattern[str]:
@@ -42,8 +42,8 @@ def compile_pattern(text: str, match: str) -> re.Pattern[str]:
         raise MessageError(f"{text[:60]!r}... is longer than {LONGEST} characters")
     if match == "glob":
         return re.compile(fnmatch.translate(text), re.IGNORECASE)
-    bare = re.sub(_MODIFIED, r"\1", re.sub(_ATOM, "x", text).replace("(?", "("))
-    if re.search(_GROUP_REPEATED, bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
+    bare = _MODIFIED.sub(r"\1", _ATOM.sub("x", text).replace("(?", "("))
+    if _GROUP_REPEATED.search(bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
         raise MessageError(
             f"{text!r} could take forever to match: use at most {MOST_REPEATS} repeats, "
             "and none of a group"

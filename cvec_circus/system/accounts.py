@@ -9,7 +9,9 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
+
+from cvec_circus.base.named import NamedTuple
 
 Account = Optional[Union[int, str]]
 

@@ -10,8 +10,8 @@ import os
 import re
 import resource
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.system import cgroup, files, mounts, pidfd
 
 EXIT_INFO = (6, 15)

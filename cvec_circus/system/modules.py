@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 
-_UNFORESEEN = re.compile(r"import\s+\*|__getattr__|__path__|globals\(|setattr\(|exec\(")
+from cvec_circus.base.patterns import regex
+
+_UNFORESEEN = regex(r"import\s+\*|__getattr__|__path__|globals\(|setattr\(|exec\(")
 """What gives a module names that its text does not have."""
 
-_RENAMED = re.compile(r"^(import|from) circus\b", re.MULTILINE)
+_RENAMED = regex(r"^(import|from) circus\b", re.MULTILINE)
 CALLED = "; it is called cvec_circus here"
 
 

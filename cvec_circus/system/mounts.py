@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from cvec_circus.base.named import NamedTuple
 
 TABLE = "/proc/self/mountinfo"
 

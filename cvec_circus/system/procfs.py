@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -21,6 +20,7 @@ import psutil
 
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.figures import size_text, time_text
+from cvec_circus.base.patterns import regex
 from cvec_circus.system import proctable
 from cvec_circus.system.proctable import NICE, SYSTEM_TIME, USER_TIME, ProcessRow
 
@@ -33,7 +33,7 @@ YOUNG = 5.0
 DESCRIBED = 20
 """Seconds after which an older one is described again; up to twice as many, spread by pid."""
 
-INTERPRETER = re.compile("(python|pypy|ruby|perl|php|node|nodejs|java|bash|dash|zsh|sh)[0-9.]*")
+INTERPRETER = regex("(python|pypy|ruby|perl|php|node|nodejs|java|bash|dash|zsh|sh)[0-9.]*")
 """Programs whose name says little of what they run."""
 
 STEPPED = 1.0
@@ -191,7 +191,7 @@ OURS = {
     "cvec_circus.runtime.runner": "cvec_circus-plugin",
     "cvec_circus.stats.program": "cvec_circusd-stats",
 }
-"""Modules of ours that run as programs: what the daemon starts, and itself."""
+"""Our modules that run as programs: what the daemon starts, and itself."""
 
 
 def command_name(argv: list[str]) -> str:

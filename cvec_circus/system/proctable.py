@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from cvec_circus import exc
+from cvec_circus.base.named import NamedTuple
 
 ZOMBIE, DEAD = "Z", "X"
 

@@ -6,8 +6,8 @@ import os
 import select
 import signal
 from contextlib import ExitStack
-from typing import NamedTuple
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.system import collecting, exits
 from cvec_circus.system.launch import REPORT_SIZE, LaunchSpec, explain, launch

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.patterns import regex
 
 INSISTENCE = 1.0
 """Seconds after the first SIGINT from which on another one means: end at once."""
@@ -15,13 +16,13 @@ INSISTENCE = 1.0
 LAST = int(signal.SIGRTMAX)
 """The highest signal number there is, 64 on Linux."""
 
-REALTIME = re.compile(r"(RTMIN|RTMAX)([+-]\d+)?")
+REALTIME = regex(r"(RTMIN|RTMAX)([+-]\d+)?")
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-"""The first one ends a program of ours in order. Of further ones only a SIGINT that insists ends it
-at once: the daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP
-twice."""
+"""The first one ends one of our programs in order. Of further ones only a SIGINT that insists ends
+it at once: the daemon and a service manager may both send SIGTERM, and a closed terminal sends
+SIGHUP twice."""
 
 
 class Interrupts:

@@ -7,7 +7,8 @@ import glob
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+
+from cvec_circus.base.named import NamedTuple
 
 SYSTEM_FOLDERS = (
     "/etc/systemd/system",

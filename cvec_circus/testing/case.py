@@ -8,11 +8,12 @@ import signal
 import unittest
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import zmq
 
 from cvec_circus import exc
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import CircusClient
 from cvec_circus.client.feed.sequence import EventSequence

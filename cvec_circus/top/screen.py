@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.figures import counted, duration, size_text
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.commands.render import shown_name
 from cvec_circus.ctl.output import in_a_cell, shortened, width_of
 from cvec_circus.options.secrets import conceal_text

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.exc import MessageError
 
 #: Bytes of one request; more is answered with an error.
@@ -35,7 +35,7 @@ COMMAND_FAILED = 5
 _MAX_DIGITS = 20
 _INFINITY = float("inf")
 #: A string of JSON; an unterminated one extends to the end, so that nothing is searched twice.
-_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?')
+_TEXT = regex(r'"[^"\\]*(?:\\.[^"\\]*)*"?')
 
 
 def new_id() -> str:

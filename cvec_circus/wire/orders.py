@@ -8,8 +8,9 @@ the order, and why.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.wire.cause import Cause
 
 Watcher = Any

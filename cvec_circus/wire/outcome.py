@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
+
+from cvec_circus.base.named import NamedTuple
 
 
 class Outcome:

@@ -12,8 +12,9 @@ most `MAX_FRAME` bytes in two frames are kept, the rest is counted and dropped, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
 
 #: Frames of a message that are kept: an empty one, as REQ sends it, and the body.

@@ -86,7 +86,7 @@ class TestRefusals(UpgradeCase):
             "raises": ("boom", {"daemon.daemon": "raise ImportError('boom')"}),
             "without": ("No module named cvec_circus.daemon.trial", {"daemon.trial": None}),
             "dies": ("killed by SIGKILL", {"daemon.daemon": "import os; os.kill(os.getpid(), 9)"}),
-            "format": ("reads 2", {"system.handover": _edited("system.handover", "FORMAT = 1", 2)}),
+            "format": ("reads 3", {"system.handover": _edited("system.handover", "FORMAT = 2", 3)}),
         }
         for number, (text, replaced) in cases.items():
             with self.subTest(number):

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from tests.faults import injection
 from tests.faults.drive import DrivenDaemon
 from tests.faults.injection import Fault, injecting
-from tests.faults.repeating import NIGHTLY, repetitions
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, repetitions
 
 QUICK = [
     Fault("epoll_ctl", "ENOMEM", "5"),

@@ -38,14 +38,16 @@ ROWS: tuple[tuple[str, ...], ...] = (
 LESS: dict[str, frozenset[str]] = {
     "commands": frozenset(
         {
-            *("exc", "options", "wire", "base.figures", "base.overrides", "system.signals"),
+            *("exc", "options", "wire", "base.figures", "base.named", "base.overrides"),
+            "base.patterns",
+            "system.signals",
             *("compat.command", "compat.messages", "compat.paths"),
         }
     ),
 }
 MORE: dict[str, frozenset[str]] = {
     "embedding": frozenset({"compat"}),
-    "stream": frozenset({"compat.members", "compat.paths"}),
+    "stream": frozenset({"compat.file_names", "compat.members", "compat.paths"}),
     # an option may be a user or a signal's name; and a generation says what made it
     "options": frozenset({"system.accounts", "system.signals", "wire.cause", "wire.outcome"}),
     "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints
@@ -93,6 +95,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "daemon.succession": "shutil",  # only an upgrade needs it, and it loads three compressions
+    "logs.configured": None,  # what only a configuration of logging needs
     "logs.log": None,  # syslog and logging.config
     "logs.program": "cvec_circus.logs.log",  # most plugins log to the standard error
     "system.completion": "argcomplete",  # an extra

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 
 LIVE_KEPT = 20_000
 """Live events kept after a gap. The daemon is asked again for those beyond."""
 
-HEAD = re.compile(
-    rb'\{"run": "([0-9a-f]+)", "watcher": "(?:[^"\\]|\\.)*", "seq": ([1-9][0-9]{0,17}),'
-)
+HEAD = regex(rb'\{"run": "([0-9a-f]+)", "watcher": "(?:[^"\\]|\\.)*", "seq": ([1-9][0-9]{0,17}),')
 """The start of our daemon's events. Every plugin needs the number of every event, and this takes a
 tenth of the time that parsing the event takes."""
 

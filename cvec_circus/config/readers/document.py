@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Mapping
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.env_files import EnvFiles
@@ -36,7 +37,7 @@ FORMATS = {".toml": "toml"}
 """The module here that reads files whose names end so; every other one is an INI file. Its `parse`
 takes a text, the name of its file and what takes findings, and returns entries."""
 
-_WILD = re.compile(r"[*?[]")
+_WILD = regex(r"[*?[]")
 
 
 def load(

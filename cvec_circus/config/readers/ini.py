@@ -22,16 +22,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config.section import Entry, Findings, Place
 
 MOST_COMPLAINTS = 20
 """How many lines of one file are reported; a picture would fill the screen."""
 
-_NOTE = re.compile(r"\s[;#]")
+_NOTE = regex(r"\s[;#]")
 _KIND = "(?:watcher|plugin|socket|env)"
-_BEGINS = re.compile(rf"([^\w=:]*|[^=:]*[\[({{<])\s*({_KIND})(\s*:)", re.IGNORECASE)
-_BARE = re.compile(r"[\w.*?@+,[\]-]+(?: [\w.*?@+,[\]-]+)*")
-_WHOLE = re.compile(rf"(\[(?:circus|env|default|{_KIND}\s*:.*)\])\s*(?:[;#].*)?", re.IGNORECASE)
+_BEGINS = regex(rf"([^\w=:]*|[^=:]*[\[({{<])\s*({_KIND})(\s*:)", re.IGNORECASE)
+_BARE = regex(r"[\w.*?@+,[\]-]+(?: [\w.*?@+,[\]-]+)*")
+_WHOLE = regex(rf"(\[(?:circus|env|default|{_KIND}\s*:.*)\])\s*(?:[;#].*)?", re.IGNORECASE)
 _PAIRS = ("[]", "()", "{}")
 _MARKS = "[](){}<>\"' \t;"
 

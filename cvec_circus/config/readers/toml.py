@@ -18,13 +18,13 @@ into statements, the shortest pieces that the parser takes, and each is asked wh
 from __future__ import annotations
 
 import glob
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import date, time
 from importlib import import_module
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config.section import (
     CIRCUS,
     ENV,
@@ -47,7 +47,7 @@ _NAMED = (WATCHER, SOCKET, PLUGIN)
 _WORDS = frozenset({"cmd", "args", "shell_args"})
 _BLANKS = frozenset({"include", "include_dir"})
 _OCTAL = frozenset({"umask", "endpoint_mode"})
-_AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_AT = regex(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 Path = tuple[str, ...]
 

@@ -6,9 +6,9 @@ import signal
 from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.supervisor.announcer import Refusals

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.supervisor.chores import RETRY_DELAY, Chore
 from cvec_circus.supervisor.ending.cgroups import Cgroups
 from cvec_circus.system import proctable

@@ -12,6 +12,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.patterns import regex
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.facts import Facts, Vacated
 from cvec_circus.core.watcher import Watcher
@@ -28,7 +29,7 @@ CLAIM_TIMEOUT = 5.0
 SHOWN = 5
 """So many processes are named in a line."""
 
-_UNUSUAL = re.compile(r"[^\w.@:+-]", re.ASCII)
+_UNUSUAL = regex(r"[^\w.@:+-]", re.ASCII)
 _LONGEST = 100
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.stream import merging

@@ -12,6 +12,7 @@ from functools import partial
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.patterns import regex
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
@@ -28,7 +29,7 @@ A_TURN = 32
 A_SECOND = 256
 """How many are read in a second. A process that sends more waits until they are."""
 
-_PLAIN = re.compile(r"[\w.-]{1,32}", re.ASCII)
+_PLAIN = regex(r"[\w.-]{1,32}", re.ASCII)
 
 Heard = Callable[["Inbox", "dict[str, str]"], object]
 
@@ -66,7 +67,7 @@ class Notices:
 
     Args:
         identity: What no other daemon on this machine has: the address of its endpoint.
-        leader_of: Returns the process that leads a session; None if none of ours does.
+        leader_of: Returns the process that leads a session; None if it is not one of ours.
         heard: Gets what a process has said.
     """
 

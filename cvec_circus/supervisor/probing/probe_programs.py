@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.figures import first_of
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.readers import Readers
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.spawning import is_shortage

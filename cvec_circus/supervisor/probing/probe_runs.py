@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.timers import Timer
 from cvec_circus.options.checks import NETWORK_KINDS
 from cvec_circus.options.expand import expand, expand_words

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.process import ManagedProcess
@@ -43,7 +44,7 @@ class Around(NamedTuple):
     """
     identity: str  # what no other daemon on this machine has: the address of its endpoint
     leader_of: Callable[[int], ManagedProcess | None]
-    """Returns the process that leads a session; None if none of ours does."""
+    """Returns the process that leads a session; None if it is not one of ours."""
 
 
 class ProbeDesk:

@@ -6,9 +6,10 @@ Sockets come first, which may fail, then the watchers, which cannot.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import exc
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.dependencies import folded_needs, need_option
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare

@@ -15,9 +15,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.section import WATCHER, Findings, Section

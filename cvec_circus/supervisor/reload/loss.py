@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.base.figures import first_of
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import ADD, REMOVE, Plan
 from cvec_circus.core.roster import Roster

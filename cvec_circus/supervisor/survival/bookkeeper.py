@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import functools
 import json
-import zlib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus.base.clock import since_boot
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.checks import wants_watchdog
-from cvec_circus.options.generation import written
+from cvec_circus.options.generation import asked_of, digest
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.supervisor.survival.ledger import Ledger
 from cvec_circus.wire.cause import Cause
 
@@ -29,7 +27,7 @@ BLOCK = 1000
 """How many numbers of events are reserved at a time."""
 
 WATCHER, COUNTS, BACKOFF, DEATH = "watcher", "counts", "backoff", "death"
-SLOT, STOPPING, PROVED, HAD = "slot", "stopping", "proved", "had"
+SLOT, STOPPING, PROVED, UNWELL, HAD = "slot", "stopping", "proved", "unwell", "had"
 SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
 """The first words of the keys."""
 
@@ -89,11 +87,13 @@ class Bookkeeper:
         """Note what tells the process from others; `spawned` follows."""
 
     def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """See `core.ports.Ledger`, the next four too."""
+        """See `core.ports.Ledger`, the next five too."""
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None: ...
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+
+    def unwell(self, watcher: Watcher, process: ManagedProcess) -> None: ...
 
     def ended(self, watcher: Watcher, process: ManagedProcess) -> None: ...
 
@@ -135,7 +135,7 @@ class LedgerBookkeeper(Bookkeeper):
     def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
         self._ledger, self._loop = ledger, loop
         self._not_before, self._is_due, self._is_urgent = 0.0, False, False
-        self._may_lack = False  # processes may be there that are not noted yet, and `AT` says so
+        self._may_lack = True  # processes may be there that are not noted yet, and `AT` says so
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
@@ -165,8 +165,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def written(self, watcher: Watcher) -> int:
         """See `Bookkeeper`."""
-        noted = self._noted.get(watcher)
-        return 0 if noted is None else noted.deaths
+        return self._noted[watcher].deaths if watcher in self._noted else 0
 
     def entries(self) -> dict[str, Any]:
         """See `Bookkeeper`."""
@@ -208,7 +207,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def _lacks_what_follows(self) -> None:
         self._may_lack = True
-        self._ledger.put(AT, f'["{AT}",{since_boot():.3f}]\n')
+        self._ledger.put(f'["{AT}",{since_boot():.3f}]\n')
 
     def launched(self, process: ManagedProcess, about: Launched) -> None:
         """See `Bookkeeper`."""
@@ -222,7 +221,6 @@ class LedgerBookkeeper(Bookkeeper):
         inode, start_time, pipes = about
         key, asked = f"{SLOT} {watcher.place} {process.wid}", asked_of(watcher.options)
         self._ledger.put(
-            key,
             f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
             f'"{self._digest(watcher)}",{process.spawned_at!r},{process.started!r},'
             f"{_dumped(process.spawn_cause)},{asked:d},"
@@ -230,17 +228,29 @@ class LedgerBookkeeper(Bookkeeper):
         )
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
-        """See `core.ports.Ledger`."""
+        """See `core.ports.Ledger`. Written before the signal, or a crash hides who has asked."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
             told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
-            self._ledger.put(key, f'["{key}",[{told}]]\n')
+            self._ledger.put(f'["{key}",[{told}]]\n')
+            if self._ledger.is_prompt:
+                self._ledger.flush()
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
         if not watcher.kind.is_helper:
             key = f"{PROVED} {watcher.place} {process.wid}"
-            self._ledger.put(key, f'["{key}",{process.pid}]\n')
+            self._ledger.put(f'["{key}",{process.pid}]\n')
+
+    def unwell(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        key = f"{UNWELL} {watcher.place} {process.wid}"
+        if watcher.kind.is_helper:
+            return
+        if process.unready or process.doubted:
+            self._put(key, [process.pid, process.doubted, process.unready])
+        else:
+            self._ledger.drop(key)
 
     def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
@@ -253,7 +263,6 @@ class LedgerBookkeeper(Bookkeeper):
         key = f"{DEATH} {place} {noted.deaths % DEATHS}"
         was_proved = "true" if died.was_proved else "false"
         self._ledger.put(
-            key,
             f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{_number(died.exit_code)},'
             f"{_dumped(died.cause)},{died.at!r},{_dumped(died.actor)},{_dumped(died.why)},"
             f"{died.lived!r},{died.life},{was_proved},{_dumped(died.failure)},"
@@ -271,7 +280,6 @@ class LedgerBookkeeper(Bookkeeper):
             return
         noted.backoffs[wid] = None
         self._ledger.put(
-            key,
             f'["{key}",[{memory.step},{memory.deaths},{memory.delay!r},{memory.ready_at!r},'
             f"{_dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
             f"{memory.is_doubtful:d}]]\n",
@@ -306,7 +314,6 @@ class LedgerBookkeeper(Bookkeeper):
             key = f"{COUNTS} {watcher.place}"
             grants, spawns, restarts, failed_exits, has_run, is_told_ready, ready_at = counts
             self._ledger.put(
-                key,
                 f'["{key}",[{grants},{spawns},{restarts},{failed_exits},{has_run:d},'
                 f"{is_told_ready:d},{_number(ready_at)}]]\n",
             )
@@ -319,7 +326,7 @@ class LedgerBookkeeper(Bookkeeper):
             return
         place, drop = watcher.place, self._ledger.drop
         for wid in range(1, watcher.places.next_wid):
-            for what in (SLOT, STOPPING, PROVED, HAD):
+            for what in (SLOT, STOPPING, PROVED, UNWELL, HAD):
                 drop(f"{what} {place} {wid}")
         for wid in noted.backoffs:
             drop(f"{BACKOFF} {place} {wid}")
@@ -332,10 +339,10 @@ class LedgerBookkeeper(Bookkeeper):
         """See `Bookkeeper`. Orders are written at once; all else goes to the thread at the end of a
         turn: earlier, it would take the interpreter between a death and the successor."""
         if self._ledger.is_prompt:
-            if not more:
+            if self._may_lack and not more:
                 self._may_lack = False
                 self._ledger.drop(AT)
-            elif self._ledger.pending:
+            elif more and self._ledger.pending:
                 self._lacks_what_follows()
             self._ledger.flush()
         elif self._is_urgent:
@@ -365,27 +372,13 @@ class LedgerBookkeeper(Bookkeeper):
 
     def _put(self, key: str, value: Any) -> None:
         if self._ledger.is_on:
-            self._ledger.put(key, f"{self._encode([key, value])}\n")
+            self._ledger.put(f"{self._encode([key, value])}\n")
 
     def _digest(self, watcher: Watcher) -> str:
-        options = watcher.options
-        kept = self._digests.get(watcher)
+        options, kept = watcher.options, self._digests.get(watcher)
         if kept is None or kept[0] is not options:
             kept = self._digests[watcher] = options, digest(options)
         return kept[1]
-
-
-def asked_of(options: WatcherOptions) -> int:
-    """Return what is expected of a process from its start on, in bits: that it becomes ready, that
-    it says WATCHDOG=1."""
-    return bool(options.ready) + 2 * bool(options.live and wants_watchdog(options.live))
-
-
-def digest(options: WatcherOptions) -> str:
-    """Return a digest of the options whose change needs fresh processes."""
-    state = {name: value for name, value in written(options).items() if needs_fresh(name)}
-    text = json.dumps(state, sort_keys=True).encode()
-    return f"{zlib.crc32(text):08x}{len(text):x}"
 
 
 def _number(value: float | None) -> str:

@@ -44,13 +44,13 @@ def state_of(desks: Desks, loaded: Loaded, pipes: Iterable[Pipe], out: Handover)
         for process in watcher.places.slots.values()
         if process.has_leader
     }
-    events = desks.events.hand_over(out)
+    events, entries = desks.events.hand_over(out), desks.bookkeeper.entries()
     return {
         "from": {"version": __version__, "python": sys.version.split()[0], "path": sys.executable},
         "circus": plain(loaded.configuration.circus),
         "loaded": [one.name for one in loaded.configuration.watchers],
         "has_ledger": desks.bookkeeper.is_on,
-        "entries": desks.bookkeeper.entries(),
+        "entries": entries,
         "runs": desks.runs,
         "events": events,
         "control": desks.control.hand_over(out),
@@ -100,6 +100,9 @@ def _row(process: ManagedProcess, kill_at: float | None) -> Row:
         process.checked,
         process.proved,
         (list(process.cause), kill_at or 0.0) if is_asked else None,
+        process.has_watchdog,
+        process.doubted,
+        process.unready,
     )
 
 

@@ -15,10 +15,12 @@ import stat
 import threading
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.complaints import SHORTAGES
+from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import regex
 from cvec_circus.base.thread import Worker
 from cvec_circus.system.statedir import StateDir, judge
 
@@ -27,19 +29,27 @@ FILE, NEW_FILE = "ledger", "ledger.new"
 VERSION = 1
 
 TOO_LONG = 4
-"""It is written anew when it is so many times as long as the lines that count, and `SLACK`."""
+"""It is written anew when it is so many times as long as it was then, and `SLACK`."""
 
-SLACK = 64 * 1024
+SLACK = 256 * 1024
 
 MOST_UNWRITTEN = 1 << 20
-"""Characters that may wait for a file system that hangs, beside as many as count at the moment:
-each of thousands of watchers may be written in one turn."""
+"""Characters that may wait for a file system that hangs, beside as many as one turn has ever given:
+each of thousands of watchers may be written in one."""
+
+PIECE = 500
+"""Lines that are written together: after a large block, the allocator keeps more for itself."""
 
 SETTLE_TIMEOUT = 0.01
 """Seconds that the supervisor waits for a line on a disk."""
 
 END_TIMEOUT = 1.0
 """Seconds that the end of the daemon waits for such a file system."""
+
+_KEY = regex(r'\["((?:[^"\\]|\\.)*)"(,?)')
+"""The key of a line, and whether it has a value."""
+
+HANGS = "its file system hangs"
 
 Entries = dict[str, Any]
 
@@ -67,7 +77,8 @@ class Ledger:
         entries: What is in it at first, as lines by key.
         post: Calls a function on the supervisor thread, in the next turn of its loop.
 
-    When it can no longer be written, that is logged, once, and the file is put aside.
+    What it says is in the file alone: the lines of a thousand watchers take a megabyte. When it can
+    no longer be written, that is logged, once, and the file is put aside.
 
     Attributes:
         is_on: Whether it is written.
@@ -87,129 +98,139 @@ class Ledger:
     ) -> None:
         self._folder, self._post = folder, post
         self._path, self._new = folder.file(FILE), folder.file(NEW_FILE)
-        self._head = line("ledger", head._asdict())
-        self._live = {key: line(key, value) for key, value in entries.items()}
         self.pending: list[str] = []
         self._size = self._limit = 0  # of the file, and when it is written anew
         self._given = self._taken = 0  # characters given to the thread, and those it is done with
+        self._largest = 0  # how many of them at once
         self._lags = False  # the thread was still writing when it was given the last ones
         self._fd = -1
         self._has_ended = False
         self._worker: Worker | None = None
         self.is_on = True
-        self._replace(self._whole())
+        first = line("ledger", head._asdict())
+        self._replace([first, *(line(key, value) for key, value in entries.items())])
         if not folder.is_in_memory:
             self._worker = Worker("ledger", self._crashed)
         self.is_prompt = self._worker is None
 
-    def put(self, key: str, text: str) -> None:
+    def put(self, text: str) -> None:
         """Set an entry, as `line` writes it, with the next flush."""
-        if not self.is_on:
-            return
-        self._live[key] = text
-        self.pending.append(text)
+        if self.is_on:
+            self.pending.append(text)
 
     def drop(self, key: str) -> None:
         """Take an entry away, if it is there, with the next flush."""
-        if self._live.pop(key, None) is not None:
-            self.pending.append(f"[{quoted(key)}]\n")
+        self.put(f"[{quoted(key)}]\n")
 
     def entries(self) -> Entries:
         """Return the entries as they are by now; none where it is not written any more."""
-        return {key: json.loads(text)[1] for key, text in self._live.items()}
+        self.flush()
+        if not self._has_written(END_TIMEOUT):
+            self._fail(HANGS)
+        try:
+            return _read(os.pread(self._fd, self._size, 0))[1] if self.is_on else {}
+        except (OSError, LedgerError) as error:
+            self._fail(str(error))
+            return {}
 
     def flush(self) -> None:
         """Write what is new."""
         if not self.pending:
             return
-        text = "".join(self.pending)
-        self.pending.clear()
-        self._size += len(text)
-        write = self._append
-        if self._size > self._limit:
-            self._limit = TOO_LONG * self._live_size() + SLACK
-            if self._size > self._limit:
-                text, write = self._whole(), self._replace
+        lines, self.pending = self.pending, []
         if self._worker is not None:
-            self._do_later(self._worker, write, text)
+            self._do_later(self._worker, lines)
             return
         try:
-            write(text)
+            self._append(lines)
         except OSError as error:
             self._fail(error.strerror or str(error))
+        except ValueError as error:
+            self._fail(str(error))
 
-    def _whole(self) -> str:
-        text = "".join((self._head, *self._live.values()))
-        self._size = len(text)
-        return text
-
-    def _live_size(self) -> int:
-        """Count the characters of the lines that count: not at each change, which takes longer."""
-        return sum(map(len, self._live.values()))
-
-    def _do_later(self, worker: Worker, write: Callable[[str], None], text: str) -> None:
+    def _do_later(self, worker: Worker, lines: list[str]) -> None:
+        size = sum(map(len, lines))
         unwritten = self._given - self._taken
         self._lags = unwritten > 0
-        excess = unwritten + len(text) - MOST_UNWRITTEN
-        if unwritten and excess > 0 and excess > self._live_size():
-            self._fail("its file system hangs")
+        self._largest = max(self._largest, size)
+        if unwritten and unwritten + size > MOST_UNWRITTEN + self._largest:
+            self._fail(HANGS)
             return
-        self._given += len(text)
+        self._given += size
         try:
-            worker.do(self._write_later, write, text)
+            worker.do(self._write_later, lines, size)
         except RuntimeError as error:
             self._fail(f"no thread: {error}")
 
     def settle(self) -> None:
         """Wait a moment until what was flushed is in the file, unless its thread lags already: a
         crash right after the answer to an order would undo that."""
-        if self._worker is not None and self.is_on and not self._lags:
-            written = threading.Event()
-            if self._worker.do(written.set):
-                written.wait(SETTLE_TIMEOUT)
+        if not self._lags:
+            self._has_written(SETTLE_TIMEOUT)
 
-    def _write_later(self, write: Callable[[str], None], text: str) -> None:
+    def _has_written(self, timeout: float) -> bool:
+        """Wait for the thread, and return whether all that it was given is in the file."""
+        written = threading.Event()
+        if self._worker is None or not self.is_on or not self._worker.do(written.set):
+            return True
+        return written.wait(timeout)
+
+    def _write_later(self, lines: list[str], size: int) -> None:
         """On the thread."""
         try:
-            write(text)
+            self._append(lines)
         except OSError as error:
             self._post(self._fail, error.strerror or str(error))
-        self._taken += len(text)  # not posted: that would wake the supervisor for nothing
+        self._taken += size  # not posted: that would wake the supervisor for nothing
 
     def _crashed(self, error: BaseException, description: str) -> None:
         """On the thread."""
         self._post(self._fail, f"{description} failed: {error!r}")
 
-    def _append(self, text: str) -> None:
-        """On the thread, if there is one."""
-        encoded = text.encode("ascii")
-        if os.write(self._fd, encoded) != len(encoded):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def _append(self, lines: list[str]) -> None:
+        """On the thread, if there is one; the next three too."""
+        self._size += _write(self._fd, lines)
+        if self._size > self._limit:
+            self._replace(self._without_what_is_over())
 
-    def _replace(self, text: str) -> None:
-        """On the thread, if there is one."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_EXCL
+    def _without_what_is_over(self) -> list[str]:
+        """Return the last line for each key."""
+        lines: dict[str, str] = {}
+        with open(os.dup(self._fd), encoding="ascii", newline="\n") as file:
+            file.seek(0)
+            for one in file:
+                found = _KEY.match(one)
+                if found is None:
+                    raise ValueError("others have written to it")
+                if found[2]:
+                    lines[found[1]] = one
+                else:
+                    lines.pop(found[1], None)
+        return list(lines.values())
+
+    def _replace(self, lines: list[str]) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_EXCL
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._new)
         fd = os.open(self._new, flags, 0o600)
         try:
-            before, self._fd = self._fd, fd
-            self._append(text)
+            size = _write(fd, lines)
             os.rename(self._new, self._path)
         except BaseException:
-            self._fd = before
             os.close(fd)
             with contextlib.suppress(OSError):
                 os.unlink(self._new)
             raise
+        before, self._fd = self._fd, fd
         if before >= 0:
             os.close(before)
+        self._size = size
+        self._limit = TOO_LONG * self._size + SLACK
 
     def _fail(self, reason: str) -> None:
         if not self.is_on:
             return
         self.is_on = False
-        self._live.clear()
         self.pending.clear()
         with contextlib.suppress(OSError):
             self._folder.put_aside(FILE)
@@ -246,6 +267,17 @@ def line(key: str, value: Any) -> str:
     return f"{json.dumps([key, value], separators=(',', ':'))}\n"
 
 
+def _write(fd: int, lines: list[str]) -> int:
+    """Write lines, and return how many bytes that was."""
+    size = 0
+    for at in range(0, len(lines), PIECE):
+        block = "".join(lines[at : at + PIECE]).encode("ascii")
+        if os.write(fd, block) != len(block):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        size += len(block)
+    return size
+
+
 def read(folder: StateDir) -> tuple[Head, Entries] | None:
     """Read the ledger of a folder; None if there is none.
 
@@ -254,13 +286,16 @@ def read(folder: StateDir) -> tuple[Head, Entries] | None:
         OSError: The system is short of something: later it may be possible.
     """
     try:
-        content = _content(folder.file(FILE))
+        return _read(_content(folder.file(FILE)))
     except FileNotFoundError:
         return None
     except OSError as error:
         if error.errno in SHORTAGES:
             raise
         raise LedgerError(error.strerror or str(error)) from error
+
+
+def _read(content: bytes) -> tuple[Head, Entries]:
     whole, _, _ = content.rpartition(b"\n")  # what follows was being written
     first, _, rest = whole.partition(b"\n")
     head = _head(first)

@@ -62,7 +62,7 @@ class TestLedger(LedgerCase):
         made = self.begin({"kept 1": [1, "ä"], "gone 1": 1, odd: 1})
         made.drop(odd)
         made.flush()
-        made.put("new 1", line("new 1", {"a": None}))
+        made.put(line("new 1", {"a": None}))
         made.drop("gone 1")
         made.drop("never there")
         self.assertEqual(self.entries(), {"kept 1": [1, "ä"], "gone 1": 1})
@@ -72,7 +72,7 @@ class TestLedger(LedgerCase):
     def test_a_line_that_was_being_written(self) -> None:
         made = self.begin()
         for number in range(3):
-            made.put(f"n {number}", line(f"n {number}", "x" * number))
+            made.put(line(f"n {number}", "x" * number))
         made.flush()
         whole = self.path.read_bytes()
         for size in range(whole.index(b"\n") + 1, len(whole)):
@@ -91,7 +91,7 @@ class TestLedger(LedgerCase):
                 wanted.pop(key, None)
             else:
                 wanted[key] = [number, "x" * 50]
-                made.put(key, line(key, wanted[key]))
+                made.put(line(key, wanted[key]))
             made.flush()
             longest = max(longest, self.path.stat().st_size)
             if number % 100 == 0:
@@ -100,6 +100,28 @@ class TestLedger(LedgerCase):
         self.assertLess(longest, ledger.SLACK + 5 * 50 * 100)
         self.assertFalse(os.path.exists(self.folder.file(ledger.NEW_FILE)))
 
+    def test_it_is_written_anew_from_the_file(self) -> None:
+        odd = 'socket "ä\\"'
+        made = self.begin({odd: 1, 'socket "ä': 2, "gone 1": 3})
+        made.drop("gone 1")
+        for number in range(20):
+            made.put(line("long 1", [number, "x" * ledger.SLACK]))
+            made.flush()
+        wanted = {odd: 1, 'socket "ä': 2, "long 1": [19, "x" * ledger.SLACK]}
+        self.assertEqual(made.entries(), wanted)
+        self.assertEqual(self.entries(), wanted)
+        self.assertLess(self.path.stat().st_size, 6 * ledger.SLACK)
+
+    def test_one_that_others_have_written_to(self) -> None:
+        made = self.begin({"a": 1})
+        self.path.write_bytes(self.path.read_bytes().replace(b'["a', b"nons"))
+        with self.assertLogs("cvec_circus") as log:
+            made.put(line("b", "x" * 2 * ledger.SLACK))
+            made.flush()
+        self.assertFalse(made.is_on)
+        self.assertIn("adoption is off", log.output[0])
+        self.assertEqual(made.entries(), {})
+
     def test_a_full_disk_is_said_once(self) -> None:
         made = self.begin({"a": 1})
         full = os.open("/dev/full", os.O_WRONLY)
@@ -107,7 +129,7 @@ class TestLedger(LedgerCase):
         os.close(full)
         with self.assertLogs("cvec_circus") as log:
             for _ in range(3):
-                made.put("b", line("b", 1))
+                made.put(line("b", 1))
                 made.flush()
         self.assertFalse(made.is_on)
         (text,) = log.output
@@ -148,8 +170,8 @@ class TestBadLedgers(LedgerCase):
 
     def test_nonsense_in_the_middle(self) -> None:
         made = self.begin({"a": 1})
-        made.put("b", "nonsense\n")
-        made.put("c", line("c", 1))
+        made.put("nonsense\n")
+        made.put(line("c", 1))
         made.flush()
         self.assert_unusable("line 3 cannot be read")
 
@@ -177,8 +199,8 @@ class TestOnAThread(LedgerCase):
     def test_it_is_written(self) -> None:
         made = self.begin()
         self.assertFalse(made.is_prompt)
-        made.put("a", line("a", 1))
-        made.flush()
+        made.put(line("a", 1))
+        self.assertEqual(made.entries(), {"a": 1})
         made.end(is_needed=True)
         self.assertEqual(self.entries(), {"a": 1})
 
@@ -213,10 +235,10 @@ class TestOnAThread(LedgerCase):
     def test_a_file_system_that_hangs(self) -> None:
         made, hangs = self.begin(), threading.Event()
         self.addCleanup(hangs.set)
-        made._append = lambda text: hangs.wait(30)  # type: ignore[method-assign,assignment]
+        made._append = lambda lines: hangs.wait(30)  # type: ignore[method-assign,assignment]
         with self.assertLogs("cvec_circus") as log:
             for _ in range(3):
-                made.put("a", line("a", "x" * ledger.MOST_UNWRITTEN))
+                made.put(line("a", "x" * ledger.MOST_UNWRITTEN))
                 made.flush()
         self.assertFalse(made.is_on)
         (text,) = log.output
