@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
+from cvec_circus.base.rows import EMPTY, Row, enter, strike
 from cvec_circus.base.timers import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import PURPOSES, ManagedProcess, ProcessState, Purpose
@@ -27,15 +28,15 @@ class Places:
 
     name: str  # the watcher's
     slots: dict[int, ManagedProcess]  # all of them, by wid
-    pending: dict[ManagedProcess, None]  # those that wait for their spawn
-    awaited: dict[ManagedProcess, None]
+    pending: Row[ManagedProcess]  # those that wait for their spawn
+    awaited: Row[ManagedProcess]
     """Those of them whose spawn a start, a reload or an order waits for. Nothing waits for the
     successor of a process that died by itself."""
-    fresh: dict[ManagedProcess, None]  # running and to be kept, in order of spawning
-    stale: dict[ManagedProcess, None]  # running and to be replaced, likewise
-    ending: dict[ManagedProcess, None]  # being stopped, or with leftovers
-    trials: dict[ManagedProcess, None]  # running, without a yes from after_spawn
-    unproved: dict[ManagedProcess, None]  # fresh and not proved, or on trial
+    fresh: Row[ManagedProcess]  # running and to be kept, in order of spawning
+    stale: Row[ManagedProcess]  # running and to be replaced, likewise
+    ending: Row[ManagedProcess]  # being stopped, or with leftovers
+    trials: Row[ManagedProcess]  # running, without a yes from after_spawn
+    unproved: Row[ManagedProcess]  # fresh and not proved, or on trial
     ready: list[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
     expired: list[ManagedProcess]  # those older than `max_age`
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
@@ -62,22 +63,18 @@ class Places:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.slots, self.pending, self.awaited = {}, {}, {}
-        self.fresh, self.stale, self.ending = {}, {}, {}
-        self.trials, self.unproved = {}, {}
-        self.ready, self.expired = [], []  # an empty deque takes 600 bytes
+        self.slots = {}
+        self.pending = self.awaited = self.fresh = self.stale = self.ending = EMPTY
+        self.trials = self.unproved = EMPTY
+        self.ready, self.expired, self.deaths, self.free_wids = [], [], [], []
         self.agenda = Agenda()
+        self.backoffs = EMPTY
         self.held = self.stale_count = self.grants = self.spawns = self.restarts = 0
-        self.failed_exits = 0
-        self.asked_for = self.shortages = 0
+        self.failed_exits = self.asked_for = self.shortages = 0
         self.stale_cause = NONE
-        self.next_spawn_at = 0.0
+        self.next_spawn_at, self.next_wid = 0.0, 1
         self.trouble = self.refused = ""
         self.exhausted = self.has_run = False
-        self.deaths = []
-        self.backoffs = {}
-        self.free_wids = []
-        self.next_wid = 1
 
     # -- questions
 
@@ -122,6 +119,7 @@ class Places:
         """Return the memory of that slot's deaths."""
         memory = self.backoffs.get(wid)
         if memory is None:
+            self.backoffs = self.backoffs or {}
             memory = self.backoffs[wid] = Backoff()
         return memory
 
@@ -175,9 +173,9 @@ class Places:
             cause = self.stale_cause
         process = self.slots[wid] = ManagedProcess(self.name, wid, cause)
         self.held += 1
-        self.pending[process] = None
+        self.pending = enter(self.pending, process)
         if not (memory and memory.is_respawn):
-            self.awaited[process] = None
+            self.awaited = enter(self.awaited, process)
         self.spawn_at(process, max(now, memory.ready_at if memory else now), now)
         return process
 
@@ -208,7 +206,8 @@ class Places:
 
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
         """Mark a running process as one to be replaced."""
-        self.stale[process] = self.fresh.pop(process)
+        del self.fresh[process]
+        self.stale = enter(self.stale, process)
         self.unproved.pop(process, None)
         process.stale, process.cause = True, cause
         self.stale_count += 1
@@ -222,9 +221,10 @@ class Places:
 
     def keep(self, process: ManagedProcess) -> None:
         """Keep a stale process after all, in a place of its own."""
-        self.fresh[process] = self.stale.pop(process)
+        del self.stale[process]
+        self.fresh = enter(self.fresh, process)
         if not process.proved or process in self.trials:
-            self.unproved[process] = None
+            self.unproved = enter(self.unproved, process)
         process.stale, process.cause = False, NONE
         self.stale_count -= 1
         self.held += not process.holds_place
@@ -233,16 +233,16 @@ class Places:
     def prove(self, process: ManagedProcess) -> None:
         """Note that a process is ready, and after_spawn has said yes to it."""
         if process.proved and process not in self.trials:
-            strike(self.unproved, process)
+            self.unproved = strike(self.unproved, process)
 
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""
         process.enter(ProcessState.RUNNING)
         process.pid, process.generation, process.spawned_at = pid, generation, now
         self.restarts += process not in self.awaited
-        strike(self.pending, process)
-        strike(self.awaited, process)
-        self.fresh[process] = self.unproved[process] = None
+        self.pending = strike(self.pending, process)
+        self.awaited = strike(self.awaited, process)
+        self.fresh, self.unproved = enter(self.fresh, process), enter(self.unproved, process)
         self.spawns += 1
         self.shortages = 0
         self.trouble = ""
@@ -254,7 +254,7 @@ class Places:
         self.agenda.drop([(process, Purpose.EXPIRE), (process, Purpose.READY_BY)])
         for row in (self.fresh, self.stale, self.trials, self.unproved):
             row.pop(process, None)
-        self.ending[process] = None
+        self.ending = enter(self.ending, process)
 
     def remove(self, process: ManagedProcess) -> None:
         """Remove a slot of which nothing is left."""
@@ -275,10 +275,3 @@ class Places:
         for process in list(self.pending):
             self.remove(process)
         self.ready.clear()
-
-
-def strike(row: dict[ManagedProcess, None], process: ManagedProcess) -> None:
-    """Take a process out of a row. An empty one takes no memory: there may be ten thousand."""
-    row.pop(process, None)
-    if not row:
-        row.clear()

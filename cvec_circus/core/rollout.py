@@ -91,7 +91,7 @@ class Roller(Ender):
                 self.stop(watcher, process, cause)
         watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
         self.roll_out(watcher, cause, undo, way_back, list(places.fresh), sequential)
-        places.awaited.update(places.pending)
+        places.awaited = {**places.awaited, **places.pending}
 
     def replace_some(
         self, watcher: Watcher, processes: Iterable[ManagedProcess], cause: Cause

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cvec_circus.base.rows import EMPTY
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
 from cvec_circus.core.goal import Failed, Goal, Rollout, Run
@@ -127,7 +128,7 @@ def restore_places(places: Places, state: State) -> None:
         process.state = ProcessState(row["state"])
     rows = {row: [places.slots[wid] for wid in state[row]] for row in ALL_ROWS}
     for row in ROWS:
-        setattr(places, row, dict.fromkeys(rows[row]))
+        setattr(places, row, dict.fromkeys(rows[row]) or EMPTY)
     places.ready, places.expired = rows["ready"], rows["expired"]
     for wid, purpose, at in state["agenda"]:
         places.agenda.set((places.slots[wid], Purpose(purpose)), at)

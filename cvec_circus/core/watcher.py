@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.rows import EMPTY
 from cvec_circus.core.conditions import (
     LASTING,
     TIMED,
@@ -84,13 +85,11 @@ class Watcher:
         self.life = DOWN
         self.places = Places(name)
         self.conditions = []
-        self.questions = {}
-        self.rollout = self.failed = self.gate = None
+        self.questions = EMPTY
+        self.rollout = self.failed = self.gate = self.ready_at = self.run = self.last_run = None
         self.is_told_ready = False
-        self.age_retry = 0.0
         self.place = self.last_token = self.lives = self.filled_life = self.gaps = 0
-        self.filled_at = 0.0
-        self.ready_at = self.run = self.last_run = None
+        self.filled_at = self.age_retry = 0.0
         self.due_cause = NONE
         self.reason = self.missed = ""
         self.strays = ()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from cvec_circus.base.rows import EMPTY
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 
 
 def check_counts(watcher: Watcher) -> None:
     """What the core counts along is what there is."""
+    assert not EMPTY, EMPTY
     slots = list(watcher.places.slots.values())
     places = watcher.places
     counted: dict[str, Any] = {

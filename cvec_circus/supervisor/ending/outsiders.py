@@ -8,6 +8,7 @@ from enum import Enum
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.rows import enter
 from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.announcer import Refusals, named
@@ -164,7 +165,7 @@ class Outsiders:
             logger.warning(text, watcher.name, outsider.name)
             outsider.role = Role.DOOMED
             if family is not None and family.stopping:
-                family.tree[outsider.found.pid] = None  # so that the stop waits for its end
+                family.tree = enter(family.tree, outsider.found.pid)  # the stop waits for it
             self._send(outsider, signal.SIGKILL)
             self._loop.call_later(KILL_TIMEOUT, self._survived, outsider)
         else:
@@ -172,7 +173,7 @@ class Outsiders:
 
     def _stop(self, outsider: Outsider, family: Family) -> None:
         outsider.role = Role.TREE
-        family.tree[outsider.found.pid] = None
+        family.tree = enter(family.tree, outsider.found.pid)
         self._send(outsider, signal.SIGKILL if family.killed else family.signum)
         if not family.killed:
             self._send(outsider, signal.SIGCONT)
