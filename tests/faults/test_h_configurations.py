@@ -35,6 +35,9 @@ from tests.support.silence import silence
 
 COUNT = int(os.environ.get("CVEC_CIRCUS_CONFIGURATIONS", "10000" if NIGHTLY else "200"))
 
+PATIENCE = 60.0
+"""Seconds for the process that inspects a plugin, on a machine with a lot of other work."""
+
 GOOD = {
     "cmd": ("sleep 5", "sh -c 'exit 1'", "/no/such/program $(circus.wid)"),
     "numprocesses": ("0", "1", "3"),
@@ -149,7 +152,7 @@ class Inspections:
         key = repr((plugin.use, plugin.config, options, rest))
         if key not in self._done:
             with self._inspect(plugin, *rest) as done:
-                done.process.wait(inspecting.TIMEOUT)
+                done.process.wait(PATIENCE)
                 done.report.seek(0)
                 self._done[key] = done._replace(report=io.BytesIO(done.report.read()))
         yield self._done[key]._replace(plugin=plugin)
