@@ -35,9 +35,9 @@ class MemoryLedger:
         self.entries: dict[str, Any] = {}
         self.pending: list[str] = []
 
-    def put(self, key: str, text: str) -> None:
-        found, value = json.loads(text)
-        assert found == key and text.endswith("]\n"), text
+    def put(self, text: str) -> None:
+        key, value = json.loads(text)
+        assert text.endswith("]\n"), text
         self.entries[key] = value
 
     def drop(self, key: str) -> None:
@@ -264,6 +264,24 @@ class TestRevival(unittest.TestCase):
             self.world.set_options(watcher, {"live": {}}, "command:set", None)
             self.world.settle()
         self.assertEqual(phase(self.crash()), "up")
+
+    def test_a_rollout_to_one_that_is_not_ready_any_more(self) -> None:
+        old = self.world.up(numprocesses=2, ready={"a": "notify"}, ready_timeout=5)
+        self.world.probes.all_hold()
+        self.world.reload([old], "command:reload", False, None)
+        self.world.settle()
+        self.world.probed(102)
+        self.world.settle()
+        self.world.probed(102, "check a: HTTP 500")
+        self.world.advance(3)
+        self.assertEqual(old.places.pids(), [101, 102, 103])
+        watcher = self.crash()
+        self.next.probed(103)
+        self.next.advance(4)
+        self.assertIn(101, watcher.places.pids())
+        self.next.advance(2)
+        self.assertEqual(sorted(watcher.places.pids()), [101, 103])
+        self.assertIn("though it had been ready", watcher.failure)
 
     def test_options_that_it_was_not_started_with(self) -> None:
         old = self.world.up()
