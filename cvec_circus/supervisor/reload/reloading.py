@@ -185,6 +185,7 @@ class Reloading:
         before = [f"{SOCKET}:{one.name}" for one in now.sockets]
         before += [one.name for one in now.plugins]
         before += [f"{WATCHER}:{one.name}" for one in now.watchers]
+        before += now.strangers
         return There(
             [one.name for one in self._desks.sockets if one.name.lower() not in sockets],
             [one.name for one in self._roster.watchers() if fold(one.name) not in watchers],
