@@ -10,7 +10,6 @@ from unittest import mock
 
 from cvec_circus.core.facts import Exited
 from cvec_circus.core.life import DOWN, FILLING, STOPPING, UP
-from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.survival.bookkeeper import LedgerBookkeeper
 from cvec_circus.supervisor.survival.heritage import Confirmed, Heritage
@@ -18,7 +17,6 @@ from cvec_circus.supervisor.survival.ledger import Head
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Start
-from tests.support.desks import FakeProbes
 from tests.support.history import History
 from tests.support.world import STUBBORN, FakeWorld
 
@@ -105,8 +103,8 @@ def vars_of(thing: Any) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in thing.__slots__}
 
 
-class TestRevival(unittest.TestCase):
-    """Each kind of moment, one by one."""
+class RevivalCase(unittest.TestCase):
+    """A world that may crash. Owned by the test."""
 
     def setUp(self) -> None:
         self.world, self.ledger = noted_world(FakeWorld)
@@ -122,6 +120,10 @@ class TestRevival(unittest.TestCase):
         """It is as if nothing had happened."""
         self.next.advance(seconds)
         self.assertEqual((self.next.spawned, self.next.signals, self.next.events), ([], [], []))
+
+
+class TestRevival(RevivalCase):
+    """Each kind of moment, one by one."""
 
     def test_one_that_is_up(self) -> None:
         old = self.world.up(numprocesses=3, max_age=100, max_age_variance=0)
@@ -215,73 +217,6 @@ class TestRevival(unittest.TestCase):
         self.assertEqual(len(self.next.alive), 2)
         self.assertFalse(set(olds) & set(self.next.alive))
         self.assertEqual(self.next.actions()[-1], "reload")
-
-    def test_one_that_is_doubted(self) -> None:
-        self.world.up(live={"b": "notify"}, min_uptime=0.5)
-        self.world.advance(2)
-        self.world.probed(100, "check b: refused", is_live=True)
-        for seconds in (0.3, 5):  # before it counts as ready, and after that
-            self.world.advance(seconds)
-            watcher = self.crash()
-            self.next.advance(5)
-            self.assertEqual((phase(watcher), watcher.is_ready), ("unready", False))
-        self.next.probed(101, is_live=True)
-        self.next.settle()
-        self.assertEqual((phase(watcher), watcher.is_ready), ("up", True))
-        self.next, there = crashed(self.next, self.next.books._ledger)
-        self.assertTrue(there["web"].is_ready)
-
-    def test_one_that_is_not_ready(self) -> None:
-        """It stays so until its checks hold again."""
-        options = {"ready": {"a": "notify"}, "live": {"b": "notify"}, "live_action": "report"}
-        self.world.up(**options)
-        self.world.probes.all_hold()
-        self.world.probed(100, "check b: HTTP 500", is_live=True)
-        self.world.settle()
-        watcher = self.crash()
-        self.next.advance(60)
-        said = "process 100: check b: HTTP 500"
-        self.assertEqual((phase(watcher), self.next.why(watcher)), ("unready", said))
-        self.next.probed(100)
-        self.next.settle()
-        self.assertEqual(phase(watcher), "up")
-
-    def test_one_that_was_not_ready_in_time(self) -> None:
-        self.world.up(ready={"a": "notify"}, ready_timeout=5)
-        self.world.advance(6)
-        watcher = self.crash()
-        self.assertEqual(phase(watcher), "unready")
-        self.next.probed(100)
-        self.next.settle()
-        self.assertEqual(phase(watcher), "up")
-
-    def test_one_whose_checks_were_taken_away(self) -> None:
-        self.world.up(live={"b": "notify"}, live_action="report")
-        self.world.advance(5)
-        self.world.probed(100, "check b: HTTP 500", is_live=True)
-        with mock.patch.object(FakeProbes, "proved"):  # before it tells that none fails
-            watcher = self.world.roster.watchers()[0]
-            self.world.set_options(watcher, {"live": {}}, "command:set", None)
-            self.world.settle()
-        self.assertEqual(phase(self.crash()), "up")
-
-    def test_a_rollout_to_one_that_is_not_ready_any_more(self) -> None:
-        old = self.world.up(numprocesses=2, ready={"a": "notify"}, ready_timeout=5)
-        self.world.probes.all_hold()
-        self.world.reload([old], "command:reload", False, None)
-        self.world.settle()
-        self.world.probed(102)
-        self.world.settle()
-        self.world.probed(102, "check a: HTTP 500")
-        self.world.advance(3)
-        self.assertEqual(old.places.pids(), [101, 102, 103])
-        watcher = self.crash()
-        self.next.probed(103)
-        self.next.advance(4)
-        self.assertIn(101, watcher.places.pids())
-        self.next.advance(2)
-        self.assertEqual(sorted(watcher.places.pids()), [101, 103])
-        self.assertIn("though it had been ready", watcher.failure)
 
     def test_options_that_it_was_not_started_with(self) -> None:
         old = self.world.up()
