@@ -106,7 +106,7 @@ COMMON = (
 )
 """Properties of every command that changes something."""
 
-CONCEAL = Property("conceal", to_boolean, default=False)
+CONCEAL = Property("conceal", to_boolean, default=False, doc="Show *** for known secrets.")
 """A property of every command: its answer has `***` in place of known secrets."""
 _MEANINGLESS = frozenset(prop.name for prop in COMMON)
 """What a command that only reads takes without effect: Circus' clients send it with any command."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.config.build import Build
 from cvec_circus.config.examination import examine
 from cvec_circus.config.section import CIRCUS, SOCKET, Section
 from cvec_circus.daemon.check import check_endpoints
 from cvec_circus.supervisor.reload.locating import FILES, locate
 
-_SOCKET = re.compile(r"socket (.+?): (.*)", re.DOTALL)
-_OPTION = re.compile(r"(\w+):? (.*)", re.DOTALL)
+_SOCKET = regex(r"socket (.+?): (.*)", re.DOTALL)
+_OPTION = regex(r"(\w+):? (.*)", re.DOTALL)
 _WHERE = ("path", "port", "host")
 """The keys of a socket by which it cannot listen, the first one that is given."""
 

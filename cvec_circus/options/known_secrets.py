@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.secrets import CONCEALED, conceal, conceal_text
 
 SHORTEST = 4
@@ -22,7 +23,7 @@ _LONG = 8
 
 _LONGEST_SEARCHED = 10_000
 _MOST_IN_ONE = 8
-_NUMBER = re.compile(r"\d{1,5}")
+_NUMBER = regex(r"\d{1,5}")
 _STRUCTURE = frozenset({"status", "next", "run"})
 """Keys of answers whose values are for programs."""
 

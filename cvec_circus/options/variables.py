@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from cvec_circus.base.patterns import regex
 from cvec_circus.options.secrets import is_secret
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -18,8 +19,8 @@ SHORTEST = 3
 """Characters. What is shorter is not a secret, and may be part of any word of a message."""
 
 _WRITTEN = r"\$\(circus\.env\.[^()]*\)"
-_WHOLE = re.compile(r"\$\(circus\.env\.([^()]*)\)", re.IGNORECASE)
-_SIGNS = re.compile(r":/*|[?#@,;=&]+")
+_WHOLE = regex(r"\$\(circus\.env\.([^()]*)\)", re.IGNORECASE)
+_SIGNS = regex(r":/*|[?#@,;=&]+")
 _MOST_SIGNS = 20
 _OUR_WORDS = frozenset("tcp ipc inproc syslog http https unix exec true false".split())
 """Parts of values that a message may say by itself."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from tests.faults import injection
 from tests.faults.drive import DrivenDaemon
 from tests.faults.injection import Fault, Injection, injecting
+from tests.support import installations
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
 from tests.support.nightly import NIGHTLY, repetitions
@@ -129,6 +130,20 @@ class TestFailingCalls(InjectionCase):
         with self.subTest(str(IN_A_NEW_ONE)):
             self.assertTrue(self.survive(IN_A_NEW_ONE), "nothing has failed")
         repetitions(self, len(QUICK) + 1)
+
+    def test_d6_a_trial_that_cannot_be_started(self) -> None:
+        """It is no yes: the new program may not even have the package."""
+        daemon = DrivenDaemon(self)
+        bare = installations.python(folder(self), 'set -- -S -I "$@"')
+        with self.refused(daemon, Fault("vfork,fork,clone,clone3", "EAGAIN", "1..2")):
+            reason = daemon.wire.refused("upgrade", python=bare)
+        self.assertIn("cannot be tried: cannot start a process: Resource", reason)
+        with self.refused(daemon, Fault("memfd_create", "EMFILE")):
+            reason = daemon.wire.refused("upgrade", python=bare)
+        self.assertEqual(
+            reason, "the state of the daemon cannot be handed over: Too many open files"
+        )
+        self.assertIn("No module named", daemon.wire.refused("upgrade", python=bare))
 
     @unittest.skipUnless(NIGHTLY, "takes ten minutes")
     def test_n1_sweep(self) -> None:
