@@ -12,6 +12,11 @@ FEW = 64
 """Stale entries below which compacting a heap is not worth it."""
 
 
+_NO_DEADLINES: dict[Any, float] = {}
+_NO_ENTRIES: list[Any] = []
+"""Of every agenda that is empty, and there may be ten thousand: they stay empty."""
+
+
 class Agenda(Generic[Item]):
     """One deadline per item, the earliest first. Owned by one thread.
 
@@ -24,8 +29,8 @@ class Agenda(Generic[Item]):
     __slots__ = ("_due_at", "_heap", "_serial")
 
     def __init__(self) -> None:
-        self._due_at: dict[Item, float] = {}
-        self._heap: list[tuple[float, int, Item]] = []
+        self._due_at: dict[Item, float] = _NO_DEADLINES
+        self._heap: list[tuple[float, int, Item]] = _NO_ENTRIES
         self._serial = 0
 
     def __len__(self) -> int:
@@ -40,6 +45,8 @@ class Agenda(Generic[Item]):
             if self._due_at.pop(item, None) is not None:
                 self._compact()  # or a removed item would live until its deadline
         elif self._due_at.get(item) != due_at:
+            if not self._due_at:
+                self._due_at, self._heap = {}, []
             self._due_at[item] = due_at
             self._serial += 1
             heapq.heappush(self._heap, (due_at, self._serial, item))
@@ -66,7 +73,7 @@ class Agenda(Generic[Item]):
             if self._due_at.get(item) == due_at:
                 return due_at
             heapq.heappop(self._heap)
-        self._due_at.clear()  # an emptied dict keeps its size, and there may be ten thousand
+        self._due_at, self._heap = _NO_DEADLINES, _NO_ENTRIES
         return None
 
     def pop_due(self, now: float) -> list[Item]:

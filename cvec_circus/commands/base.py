@@ -93,7 +93,6 @@ ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; by default all.")
 PID = Property("pid", to_integer, low=1, doc="One process of one watcher; by default all.")
 MOST_NAMED = 5
 """Unknown properties in a line of the log."""
-
 MOST_PATTERNS = 20
 """In a list: each one is compared with the name of every watcher."""
 _MATCH = "How names match: glob, simple or regex."
@@ -132,7 +131,6 @@ class Switch(NamedTuple):
 
 
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
-
 _UNTIL = ("Answer when it is done.", "Answer when it is done and ready.")
 
 
@@ -283,7 +281,7 @@ class Command(MessageMaker):
                 if value is not None or not prop.null:
                     typed[key] = prop.convert(value)
             elif self.mutating or key not in _MEANINGLESS:
-                unknown.append(f"{key[:60]!r}{did_you_mean(key[:60], self.by_name)}")
+                unknown.append(f"{key[:60]!r}{self.near(key[:60])}")
                 if not self.ignores_unknown:
                     raise MessageError(f"message invalid: unknown property {unknown[0]}")
         for key in self.mandatory:
@@ -294,6 +292,10 @@ class Command(MessageMaker):
             cvec_circus.logger.warning("%s %s: %s", self.name, props["name"], text)
             typed["warnings"] = [text]
         return typed
+
+    def near(self, key: str) -> str:
+        """Return what to say of an unknown property: which one may be meant."""
+        return did_you_mean(key, self.by_name)
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
         """Make the call that `accounts` and `execute` take."""
@@ -366,10 +368,8 @@ class Command(MessageMaker):
         return reply
 
     def concealed(self, reply: Fields) -> Fields:
-        """Return a reply without the values that a terminal does not show.
-
-        If it is the same object, its words are searched for them.
-        """
+        """Return a reply without the values that a terminal does not show; in the same object, its
+        words are searched for them."""
         return reply
 
     def words(self, reply: Fields) -> str | Table:

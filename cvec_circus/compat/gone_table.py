@@ -348,7 +348,7 @@ GONE = (
     ),
     Gone(
         "stream.file_stream.WatchedFileStream",
-        "dev ino _statfile _statfilename",
+        "dev ino",
         "how it saw that its file is another one",
         "write os.stat(stream.filename)",
         "outputs",

@@ -74,18 +74,23 @@ class There(NamedTuple):
 NOTHING = There()
 
 
-def examine(path: str, environ: Mapping[str, str], cwd: str, there: There = NOTHING) -> Examination:
+def examine(
+    path: str,
+    environ: Mapping[str, str],
+    cwd: str,
+    there: There = NOTHING,
+    document: Document | None = None,
+) -> Examination:
     """Read a configuration file as `readers.document.load` does, and look for slips. It may block.
 
     Args:
-        path: The main file.
-        environ: The environment that `$(circus.env.NAME)` and `$NAME` see.
-        cwd: The folder that a relative `path` begins in.
+        path, environ, cwd: As for `load`.
         there: What the daemon that asks has.
+        document: What the file says, if that was read already, thoroughly.
     """
-    findings = Findings(thorough=True)
-    document = read(path, environ, cwd, findings)
-    sections = document.sections.values()
+    if document is None:
+        document = read(path, environ, cwd, Findings(thorough=True))
+    sections, findings = document.sections.values(), document.findings
     build = Build(sections, findings, environ, sockets=there.sockets, before=there.before)
     configuration = None
     with contextlib.suppress(ConfigError):  # the findings have all problems
@@ -103,14 +108,17 @@ class _Slips:
         self._findings = build.findings
         self._warn = build.findings.warn
         self._main = Place(main, 0)
-        self._notes = {Place(path, entry.line): entry.note for entry, path in document.entries}
+        self._notes: dict[Place, str] = {}
         self._there = there
-        self._sockets = {one.name.lower() for one in build.everything.sockets}
-        self._sockets.update(name.lower() for name in there.sockets)
+        sockets = build.everything.sockets
+        self._named_sockets = [{**one.options, "name": one.name} for one in sockets]
+        self._sockets = {n.lower() for n in (*(one.name for one in sockets), *there.sockets)}
 
     def look(self) -> None:
-        for entry, path in self._document.entries:
-            self._look_at_line(entry, path)
+        for path, entries in self._document.entries.items():
+            for entry in entries:
+                self._notes[Place(path, entry.line)] = entry.note
+                self._look_at_line(entry, path)
         for section in self._build.sections:
             meant = name_meant(section.name) if section.kind in KINDS[1:4] else section.name
             if meant and meant != section.name:
@@ -238,10 +246,8 @@ class _Slips:
                 self._doubt(section, key, f"{said}; write the whole path")
 
     def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
-        sockets = [{**one.options, "name": one.name} for one in self._build.everything.sockets]
-        for key, said in doubts(options, references(options), sockets):
+        for key, said in doubts(options, references(options), self._named_sockets):
             self._doubt(section, key, said)
-        known = {name.lower() for name in options} | {"wid", "name", "pid"}
         for key in section.own_keys():
             family, dot, check = key.partition(".")
             is_check = dot and family in FAMILIES and check not in options[family]
@@ -250,6 +256,7 @@ class _Slips:
         for family in FAMILIES:
             for check, one in options[family].items():
                 for name in names_in(one.target):
+                    known = {name.lower() for name in options} | {"wid", "name", "pid"}
                     if not (name.lower() in known or name.lower().startswith("env.")):
                         near = did_you_mean(name, known)
                         said = f"$(circus.{name}) means nothing and stays as it is{near}"
@@ -287,8 +294,8 @@ class _Slips:
             self._warn(section, key, said)
 
     def _look_at_command_names(self, section: Section, options: Mapping[str, Any]) -> None:
-        known = {name.lower() for name in options} | {"wid", "name"}
         for key, name in _names_in_command(options):
+            known = {name.lower() for name in options} | {"wid", "name"}
             kind, _, rest = name.lower().partition(".")
             if kind == "sockets":
                 if not options["use_sockets"]:

@@ -46,14 +46,14 @@ def reread(
     """
     ends_at = SYSTEM.monotonic() + PATIENCE
     while True:
-        before = read(path, environ, cwd, Findings())
+        document = read(path, environ, cwd, Findings(thorough=True))
         threading.Event().wait(APART)  # nothing sets it: so long nothing may change
-        examination = examine(path, environ, cwd, there)
-        document, configuration = examination.document, examination.configuration
-        if before.sources == document.sources:
+        if read(path, environ, cwd, Findings(), document).sources == document.sources:
             break
         if SYSTEM.monotonic() > ends_at:
             raise ConfigError([f"{path}: changes all the time; read it again when it is written"])
+    examination = examine(path, environ, cwd, there, document)
+    configuration = examination.configuration
     inspect(examination.build)
     found = examination.build.findings.everything()
     problems = [one.line for one in found if one.is_problem]

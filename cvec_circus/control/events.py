@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.base.named import NamedTuple
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.wire import topics, zmtp
@@ -142,20 +141,6 @@ class Publisher:
         self._together -= self._bytes.pop(connection, 0)
 
 
-class Event(NamedTuple):
-    """A kept event: there are thousands, so each stores only what is specific to it. Immutable."""
-
-    watcher: str
-    action: str
-    seq: int
-    rest: str  # its payload after what names it, as JSON
-
-    def frames(self, run: str) -> tuple[str, str]:
-        """Return its topic and its payload."""
-        head = f'{{"run": "{run}", "watcher": {quoted(self.watcher)}, "seq": {self.seq}, '
-        return topics.topic(self.watcher, self.action), head + self.rest
-
-
 class EventStream:
     """Publishes events and keeps their history. Owned by the supervisor thread.
 
@@ -195,10 +180,11 @@ class EventStream:
         self._first = seq
         self._reserved = seq
         self.hold = 0.0
-        self._held: list[Event] = []
+        self._held: list[str] = []
         self._is_due = False  # to be sent when `hold` is over
-        self._history: deque[Event] = deque(maxlen=max(1, history))
-        self._packed: tuple[list[list[str]], bytes] | None = None  # what is before the history
+        self._history: deque[str] = deque(maxlen=max(1, history))
+        """The last events: the payload after what names it, the action and the watcher, a line
+        each. There are thousands, and as an object with numbers each would take twice as much."""
         self._encode = json.JSONEncoder(check_circular=False).encode
 
     def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
@@ -215,7 +201,7 @@ class EventStream:
             self._reserved = self.reserve(self.seq)
         payload["cause"] = cause
         payload["time"] = self._loop.clock.time()
-        event = Event(name, action, self.seq, self._encode(payload)[1:])
+        event = f"{self._encode(payload)[1:]}\n{action}\n{name}"
         self._history.append(event)
         self._held.append(event)
         return self.seq
@@ -235,13 +221,13 @@ class EventStream:
         self._is_due = False
         held, self._held = self._held, []
         if held and self._publisher.is_heard:
-            self._send([event.frames(self.run) for event in held])
+            self._send(self._frames(held, self.seq - len(held)))
 
     def sync(self, marker: str) -> None:
         """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
         self.flush()
         text = self._encode({"seq": self.seq, "run": self.run, "time": self._loop.clock.time()})
-        self._send([(topics.sync(marker), text)])
+        self._send([[topics.sync(marker), text]])
 
     def since(self, seq: int | None, limit: int) -> dict[str, Any]:
         """Return the events after a number, or the latest.
@@ -255,7 +241,6 @@ class EventStream:
             ones; lost: how many after `seq` are no longer kept; seq: the last number assigned;
             run: the id of this life; earlier: for the latest, how many are kept from before them.
         """
-        self._unpack()
         oldest = self.seq - len(self._history) + 1
         latest = {}
         if seq is None:
@@ -266,7 +251,7 @@ class EventStream:
         first = max(0, seq + 1 - oldest)
         end = min(first + limit, len(self._history))
         return {
-            "events": [list(one.frames(self.run)) for one in islice(self._history, first, end)],
+            "events": self._frames(islice(self._history, first, end), oldest - 1 + first),
             "more": end < len(self._history),
             "lost": max(0, oldest - seq - 1),
             "seq": self.seq,
@@ -276,7 +261,6 @@ class EventStream:
 
     def keep(self, history: int) -> None:
         """Keep that many events from now on."""
-        self._unpack()
         self._history = deque(self._history, maxlen=max(1, history))
 
     def close(self) -> None:
@@ -287,14 +271,8 @@ class EventStream:
     def hand_over(self, out: Handover) -> dict[str, Any]:
         """Hand all of it to the program that is to be executed; nothing is held back then."""
         self.flush()
-        self._unpack()
         numbers = {"run": self.run, "seq": self.seq, "first": self._first}
-        names: dict[tuple[str, str], int] = {}
-        lines = [
-            f"{names.setdefault((event.watcher, event.action), len(names))} {event.rest}"
-            for event in self._history
-        ]
-        history = list(map(list, names)), out.block("\n".join(lines).encode("ascii"))
+        history = out.block("\0".join(self._history).encode("utf-8", "surrogatepass"))
         return {**self._publisher.hand_over(out), **numbers, "history": history}
 
     def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
@@ -302,25 +280,19 @@ class EventStream:
         self._publisher.take_over(inherited, state)
         self.run, self.seq, self._first = state["run"], state["seq"], state["first"]
         self._reserved = self.seq  # the ledger reserves anew
-        names, place = state["history"]
-        self._packed = names, inherited.block(place)
+        history = inherited.block(state["history"]).decode("utf-8", "surrogatepass")
+        self._history.extend(history.split("\0") if history else ())
 
-    def _unpack(self) -> None:
-        """Read the events that were handed over; there may be a million, so not before the first
-        answer."""
-        if self._packed is None:
-            return
-        names, block = self._packed
-        self._packed = None
-        later = list(self._history)
-        lines = block.decode("ascii").split("\n") if block else []
-        for seq, line in enumerate(lines, self.seq - len(later) - len(lines) + 1):
-            number, _, rest = line.partition(" ")
-            watcher, action = names[int(number)]
-            self._history.append(Event(watcher, action, seq, rest))
-        self._history.extend(later)
+    def _frames(self, events: Iterable[str], before: int) -> list[list[str]]:
+        """Return the topic and the payload of events that come after a number."""
+        found = []
+        for seq, event in enumerate(events, before + 1):
+            rest, action, name = event.split("\n", 2)
+            head = f'{{"run": "{self.run}", "watcher": {quoted(name)}, "seq": {seq}, '
+            found.append([topics.topic(name, action), head + rest])
+        return found
 
-    def _send(self, events: list[tuple[str, str]]) -> None:
+    def _send(self, events: list[list[str]]) -> None:
         self._publisher.publish(
             [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
         )

@@ -64,8 +64,6 @@ def _backs_off(watcher: Any, wid: int) -> bool:
 
 
 def _still_serves(watcher: Any) -> bool:
-    """Tell whether every unproved process replaces one that still serves."""
-    places, rollout = watcher.places, watcher.rollout
-    if rollout is None or not rollout.is_partial:
-        return False
-    return len(places.pending) + len(places.unproved) <= len(places.stale)
+    """Tell whether every place that has no ready process is served by one that is replaced."""
+    rollout = watcher.rollout
+    return rollout is not None and rollout.is_partial and not watcher.lacks

@@ -143,13 +143,9 @@ class Prover(Roller):
 
     def tell_ready(self, watcher: Watcher) -> None:
         """Publish that a watcher is ready: once in each life, and after it was not."""
-        places = watcher.places
         if not watcher.is_manned:
-            lacking = watcher.goal.numprocesses - places.proved_count()
-            if watcher.one_shot:
-                lacking = len(places.pending) + len(places.unproved)
-            if lacking > len(places.stale):
-                watcher.ready_at = None  # the stale processes do not serve every place
+            if watcher.lacks:
+                watcher.ready_at = None
         elif watcher.is_told_ready:
             watcher.ready_at = self.now() if watcher.ready_at is None else watcher.ready_at
         elif watcher.is_ready:

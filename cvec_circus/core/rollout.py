@@ -167,8 +167,9 @@ class Roller(Ender):
     def spare(self, watcher: Watcher) -> int:
         """Return how many stale processes may be stopped now."""
         places, rollout = watcher.places, watcher.rollout
-        is_checked = rollout is not None and rollout.is_checked
-        good = places.ready_count() if is_checked else len(places.fresh) - len(places.trials)
+        good = len(places.fresh) - len(places.trials)
+        if rollout is not None and rollout.is_checked:  # a rollback fails by nothing, so it goes on
+            good = places.ready_count() if rollout.way_back else places.proved_count()
         unavailable = rollout.unavailable if rollout is not None else 0
         need = watcher.goal.numprocesses - max(unavailable, watcher.stops_first)
         need -= self._bystanders(watcher)

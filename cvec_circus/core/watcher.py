@@ -161,6 +161,16 @@ class Watcher:
         return self.is_full if self.one_shot else len(places.fresh) >= self.goal.numprocesses
 
     @property
+    def lacks(self) -> int:
+        """How many places have neither a ready process nor one that serves until it is replaced."""
+        places = self.places
+        lacking = self.goal.numprocesses - places.ready_count()
+        if self.one_shot:
+            lacking = len(places.pending) + len(places.unproved)
+        serving = sum(one.is_ready and one not in places.trials for one in places.stale)
+        return max(0, lacking - serving)
+
+    @property
     def has_completed(self) -> bool:
         """Whether all its processes have done their work, and are not replaced."""
         return self.is_gone and self.goal.word == THE_END

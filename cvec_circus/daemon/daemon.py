@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.supervisor.survival.handed import Handed
     from cvec_circus.supervisor.survival.heritage import Estate
-    from cvec_circus.system.handover import Inherited
     from cvec_circus.system.notify import Notifier
     from cvec_circus.system.pidfile import Pidfile
 
@@ -68,7 +67,7 @@ class Daemon:
         notifier: Notifier | None,
         origin: Origin,
         words: Sequence[str] = (),
-        inherited: Inherited | None = None,
+        handed: Handed | None = None,
     ) -> None:
         """Prepare. The command line takes precedence over the configuration from `origin`.
 
@@ -76,19 +75,10 @@ class Daemon:
             arguments: The command line, and `words`, the same as it was given.
             configuration, origin: What to run, and where it comes from.
             notifier: Tells the service manager.
-            inherited: What the program before an upgrade has handed over.
-
-        Raises:
-            HandoverError: That cannot be read.
+            handed: What the program before an upgrade has handed over.
         """
         self._words = words
-        self._handed: Handed | None = None
-        if inherited is not None:
-            # Few starts are upgrades. What is loaded later cannot lead back to the program before.
-            from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
-            from cvec_circus.supervisor.survival.handed import Handed
-
-            self._handed = Handed(inherited)
+        self._handed = handed
         circus = configuration.circus
         circus["allow_remote"] |= arguments.allow_remote
         self._arguments = arguments

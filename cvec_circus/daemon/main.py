@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.daemon import signals
-from cvec_circus.daemon.arguments import complain, parse, parser
+from cvec_circus.daemon.arguments import complain, parse, parser, sentence
 from cvec_circus.system import completion, handover, utf8
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         complain("there is not enough memory to start")
     return exc.EXIT_PROBLEM
-
-
-def sentence(error: OSError) -> str:
-    """Say what the system has refused, and with which file."""
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
 def fill_standard_files() -> None:
@@ -127,13 +122,23 @@ def _prepare(
 
         notifier = notify.take(os.environ)
     path = demo_path() if arguments.demo else arguments.config
-    configuration = load(path, os.environ, cwd)
+    handed = None
+    if inherited is None:
+        configuration = load(path, os.environ, cwd)
+    else:
+        # Few starts are upgrades. What is loaded later cannot lead back to the program before.
+        from cvec_circus.daemon.resuming import resumed
+        from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
+        from cvec_circus.supervisor.survival.handed import Handed
+
+        handed = Handed(inherited)
+        configuration = resumed(path, os.environ, cwd, handed, arguments.allow_remote)
     configuration.forget_places()
     origin = Origin(os.path.join(cwd, path), dict(os.environ), cwd)
     if arguments.daemon:
         container.refuse_background()
         detach()
-    daemon = Daemon(arguments, configuration, notifier, origin, words, inherited)
+    daemon = Daemon(arguments, configuration, notifier, origin, words, handed)
     gc.freeze()
     gc.enable()  # the script has disabled it
     return daemon, configuration

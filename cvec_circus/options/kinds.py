@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Callable, Optional
 
-from cvec_circus.base.patterns import regex
+from cvec_circus.base.patterns import DOTTED, regex
 from cvec_circus.options.endpoint import why_no_endpoint
 from cvec_circus.options.renamed import OUR_STREAMS, ours
 from cvec_circus.options.stream_classes import STREAM_CLASSES
@@ -75,7 +75,6 @@ _WHOLE = regex(r"[+-]?[0-9]{1,15}")
 _DECIMAL = regex(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _OCTAL = regex(r"(?:0o)?[0-7]{1,4}")
 _INFINITY = frozenset({"", "infinity", "unlimited"})
-_DOTTED = regex(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _VARIABLE = regex(r"[^=\0]+")
 
 
@@ -280,7 +279,7 @@ def to_stream_class(value: Any) -> str:
     name = to_text(value)
     place, _, last = ours(name).rpartition(".")
     name = last if place in OUR_STREAMS and last in STREAM_CLASSES else name
-    if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
+    if name not in STREAM_CLASSES and not DOTTED.fullmatch(name):
         known = ", ".join(STREAM_CLASSES)
         raise ValueError(f"{shown(value)} is none of {known}, and no package.Class")
     return name

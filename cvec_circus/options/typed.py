@@ -113,24 +113,22 @@ class _Rows:
 class WatcherOptions(_Rows, Mapping[str, Any]):
     """The value of every option of a watcher. Immutable, so safe from any thread.
 
-    An attribute for each row. It is a mapping too: of the rows by name, and of the freeform options
-    and `rlimit_*` in `extra`. It is not a dataclass: that module adds 8 ms to every start of the
-    daemon.
+    An attribute for each row, which those of its class stand for where the value is the default. It
+    is a mapping too: of the rows by name, and of the freeform options and `rlimit_*` in `extra`. It
+    is not a dataclass: that module adds 8 ms to every start of the daemon.
     """
 
-    extra: Mapping[str, Any]
-
-    __slots__ = ("extra", *(name for name in vars(_Rows) if not name.startswith("_")))
+    extra: Mapping[str, Any] = NOTHING
 
     def __init__(self, full: Mapping[str, Any]) -> None:
         """Make it from a full set of options by name."""
         put = object.__setattr__
-        for name in ROWS:
-            put(self, name, full[name])
-        extra = NOTHING
+        for name, default in ROWS.items():
+            value = full[name]
+            if value is not default and value != default:
+                put(self, name, value)
         if len(full) > len(ROWS):
-            extra = {name: full[name] for name in full if name not in ROWS}
-        put(self, "extra", extra)
+            put(self, "extra", {name: full[name] for name in full if name not in ROWS})
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"options do not change: {name}")
@@ -182,8 +180,13 @@ class WatcherOptions(_Rows, Mapping[str, Any]):
         return f"<options of {self.cmd!r}>"
 
 
-ROWS: dict[str, None] = dict.fromkeys(WatcherOptions.__slots__[1:])
-"""The names of the attributes but `extra`, in the order of the table."""
+ROWS: dict[str, Any] = {
+    name: rows[0].default for name, rows in vars(_Rows).items() if not name.startswith("_")
+}
+"""The attributes but `extra`, in the order of the table, with their defaults."""
+
+for _name, _default in ROWS.items():
+    setattr(WatcherOptions, _name, _default)
 
 TABLE = [
     option._replace(name=f"{name}{option.name}") if option.name[:1] in ("", ".") else option

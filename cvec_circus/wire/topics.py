@@ -10,7 +10,8 @@ SYNC = "sync"
 
 def fold(name: str) -> str:
     """Fold a watcher's name for topics: lower case, blanks as ``_``."""
-    return name.lower().replace(" ", "_")
+    folded = name.lower().replace(" ", "_")
+    return name if folded == name else folded  # one object, as thousands are kept
 
 
 def topic(name: str, action: str) -> str:

@@ -27,6 +27,12 @@ class TestNumprocesses(unittest.TestCase):
         self.assertEqual(self.world.actions(), actions)
         self.assertEqual(self.world.payloads("spawn")[-1]["cause"], "command:incr")
 
+    def test_from_none(self) -> None:
+        watcher = self.world.up(numprocesses=0)
+        self.assertEqual((watcher.status, watcher.places.pids()), ("active", []))
+        self.resize(watcher, 1, "command:incr")
+        self.assertEqual((watcher.status, watcher.places.pids()), ("active", [100]))
+
     def test_fewer_the_oldest_first(self) -> None:
         watcher = self.world.up(numprocesses=3)
         self.world.advance(60)

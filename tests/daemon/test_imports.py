@@ -54,7 +54,13 @@ class TestImports(unittest.TestCase):
         code = "; ".join(f"import cvec_circus.{name}" for name in names)
         loaded = modules(f"{code}; from cvec_circus.commands import table; table.load_all()")
         large = {"bz2", "lzma", "platform", "random", "shutil", "tempfile"}
+        large |= {"configparser", "ipaddress", "logging.config", "pickle", "socketserver"}
         self.assertEqual((loaded - modules(NEEDED)) & large, set())
+
+    def test_no_annotation_is_compiled(self) -> None:
+        # The first one loads the syntax tree: 200 KiB.
+        code = "import typing; typing.ForwardRef = None; import cvec_circus.daemon.daemon"
+        self.assertIn("cvec_circus.core.watcher", modules(code))
 
     def test_what_a_command_line_is_read_with(self) -> None:
         loaded = modules("import cvec_circus.daemon.main")

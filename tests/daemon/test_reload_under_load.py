@@ -130,15 +130,15 @@ PYTHONDONTWRITEBYTECODE = 1
 
 
 def free_ports() -> int:
-    """Return a number that makes a free port with each digit behind it."""
-    for number in range(1100 + os.getpid() % 1000, 3200):
-        with socket.socket() as one:
-            try:
-                for digit in range(1, 10):
-                    with socket.socket() as one:
-                        one.bind(("127.0.0.1", number * 10 + digit))
-            except OSError:
-                continue
+    """Return a number that makes a free port with each wid behind it: what four processes have left
+    may take as many slots as they and their successors."""
+    for number in range(110 + os.getpid() % 200, 320):
+        try:
+            for wid in range(1, 20):
+                with socket.socket() as one:
+                    one.bind(("127.0.0.1", int(f"{number}{wid}")))
+        except OSError:
+            continue
         return number
     raise AssertionError("no ports are free")
 
@@ -328,7 +328,7 @@ class TestOwnPort(DaemonCase):
     """A program that binds a port of its own cannot run twice."""
 
     def test_the_answer_the_event_and_the_log_say_so(self) -> None:
-        port = free_ports() * 10 + 1
+        port = int(f"{free_ports()}1")
         # An interpreter that loads next to nothing: it has to end long before it counts as up.
         serving = f"import signal, socket; it = socket.create_server(('127.0.0.1', {port})); "
         cmd = f'{PYTHON} -I -S -c "{serving}signal.pause()"'

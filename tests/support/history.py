@@ -10,7 +10,7 @@ from cvec_circus.core.life import Life
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
-from tests.support.counts import check_counts, check_deadlines
+from tests.support.counts import check_counts, check_deadlines, check_phase
 from tests.support.watchful import WatchfulWorld
 from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN
 
@@ -33,10 +33,7 @@ FATAL = 3
 
 
 class History:
-    """One random history and its checks. Owned by the test's thread.
-
-    `log` says what was done.
-    """
+    """One random history, its checks, and the log of what was done. Owned by the test's thread."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -278,6 +275,7 @@ class History:
         for watcher in self.world.roster.all_watchers():
             check_counts(watcher)
             check_deadlines(watcher)
+            check_phase(watcher)
             self.check_questions(watcher)
             self.check_rest(watcher)
             assert watcher.goal.numprocesses == watcher.options.numprocesses, f"{watcher!r}"

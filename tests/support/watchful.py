@@ -195,7 +195,7 @@ class WatchfulWorld(FakeWorld):
         trials = sum(process in places.trials for process in places.fresh)
         good = places.proved_count() if rollout.is_checked else len(places.fresh) - trials
         there = len(places.stale) + good
-        if rollout.is_checked and self._was_ready(pid):  # those that are not go before it
+        if rollout.way_back and self._was_ready(pid):  # those that are not go before it
             running = (*places.stale, *places.fresh)
             there = sum(one.is_ready and one not in places.trials for one in running)
         enough = there >= watcher.goal.numprocesses - unavailable

@@ -80,7 +80,7 @@ class Document:
 
     Attributes:
         sections: The sections by their headers.
-        entries: Every entry with its file, if the findings are thorough.
+        entries: The entries of each file, if the findings are thorough.
         sources: The files that were read, and the folders or files that `include` names, each as an
             absolute path with what tells its content from another one.
         absent: What is included and cannot be read: its path as in `sources`, its place, and why.
@@ -88,16 +88,16 @@ class Document:
 
     def __init__(self, findings: Findings) -> None:
         self.sections: dict[str, Section] = {}
-        self.entries: list[tuple[Entry, str]] = []
+        self.entries: dict[str, list[Entry]] = {}
         self.sources: dict[str, tuple[int, ...]] = {}
         self.absent: list[tuple[str, Place | None, str]] = []
-        self._findings = findings
+        self.findings = findings
 
     def add(self, entries: list[Entry], path: str) -> dict[str, dict[str, str]]:
         """Take the entries of a file in, and return what it says by itself."""
         own: dict[str, dict[str, str]] = {}
-        if self._findings.thorough:
-            self.entries += [(entry, path) for entry in entries]
+        if self.findings.thorough:
+            self.entries[path] = entries
         for header, key, value, line, _, indented in entries:
             place = Place(path, line)
             section = self.sections.get(header)
@@ -135,12 +135,12 @@ class Document:
 
     def _note_section(self, section: Section, place: Place) -> None:
         text = f"begun in {_named(section.places[''], place)} already; both are read as one section"
-        self._findings.at(place, text, section.header, is_detail=True)
+        self.findings.at(place, text, section.header, is_detail=True)
 
     def _note_key(self, section: Section, key: str, place: Place, is_slip: bool) -> None:
         """Warn of a key that is given twice: in one file that is a slip, over several maybe not."""
         text = f"given in {_named(section.places[key], place)} already; this one is ignored"
-        self._findings.at(place, text, section.header, key, is_detail=not is_slip)
+        self.findings.at(place, text, section.header, key, is_detail=not is_slip)
 
 
 def _section(header: str, place: Place) -> Section:
@@ -154,7 +154,13 @@ def _named(first: Place, second: Place) -> str:
     return f"line {first.line}" if first.path == second.path else str(first)
 
 
-def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) -> Document:
+def read(
+    path: str,
+    environ: Mapping[str, str],
+    cwd: str,
+    findings: Findings,
+    before: Document | None = None,
+) -> Document:
     """Return what a file and the files that it includes say.
 
     Every file is read once, however often and in whatever circle it is included.
@@ -164,6 +170,7 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
         environ: The daemon's environment, for `$(circus.env.NAME)` in what is included.
         cwd: The folder that a relative `path` begins in.
         findings: Takes what is wrong.
+        before: A thorough reading of a moment ago: what is the same is not parsed again.
     """
     document = Document(findings)
     waiting = collections.deque([path])
@@ -177,8 +184,13 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
         seen.add(found[:2] or current)
         findings.begin(current)
         text = _text_of(current, whole, findings)
-        document.sources[whole] = (*found, hash(text))
-        own = document.add(_entries(text, current, findings), current)
+        told = document.sources[whole] = (*found, hash(text))
+        entries = None
+        if before is not None and before.sources.get(whole) == told:
+            entries = before.entries.get(current)
+        if entries is None:
+            entries = _entries(text, current, findings)
+        own = document.add(entries, current)
         for key, pattern in _patterns(own.get(CIRCUS, {}), environ, own.get(ENV, {})):
             named = os.path.join(os.path.dirname(path), pattern)
             waiting.extend(_included(document, key, named, cwd, findings))

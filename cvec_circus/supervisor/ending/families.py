@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from cvec_circus.core.process import ManagedProcess
@@ -120,4 +121,4 @@ class Families:
 
 
 def _slot(family: Family) -> tuple[str, str]:
-    return (family.watcher.name, str(family.process.wid))
+    return (family.watcher.name, sys.intern(str(family.process.wid)))

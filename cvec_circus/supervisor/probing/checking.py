@@ -121,7 +121,7 @@ class Checking:
     def _have_come(self, watched: Watched, came: Mapping[str, str]) -> None:
         """Take over what a process has said by itself: all of it, if it has been ready."""
         for record in watched.ready.values():
-            answer = came.get(record.name, "it came" if watched.process.proved else None)
+            answer = came.get(record.name, "it has held before" if watched.process.proved else None)
             if answer is not None and not record.check.asks:
                 record.take(Result("", answer, 0.0), 1, self._now())
         watched.verdicts[False].look(watched.records(False))

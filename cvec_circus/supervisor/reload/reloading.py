@@ -30,7 +30,7 @@ from cvec_circus.control.dispatch import explain
 from cvec_circus.options.variables import Variables
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.compose import Desks, Loaded
-from cvec_circus.supervisor.reload.applying import CAUSE, Application, is_applied, plan
+from cvec_circus.supervisor.reload.applying import CAUSE, Application, Planned, is_applied, plan
 from cvec_circus.supervisor.reload.inspecting import inspect
 from cvec_circus.supervisor.reload.locating import locate
 from cvec_circus.supervisor.reload.loss import Loss, TooMuchLost, loss_of
@@ -260,7 +260,7 @@ class Reloading:
         if planned.new:
             self._attempt(order, self._bind, order, wanted)
         else:
-            self._apply(order, wanted)
+            self._apply(order, wanted, planned)
 
     def _check_loss(self, order: Order, plan: Plan) -> None:
         """Refuse what removes most of what runs, unless the order says that it is meant.
@@ -282,16 +282,25 @@ class Reloading:
         except Exception as error:
             self._loop.post(self._failed, order, error)
         else:
-            self._loop.post(self._apply, order, wanted)
+            self._loop.post(self._bound, order, wanted)
 
-    def _apply(self, order: Order, wanted: Configuration) -> None:
-        """Apply it all. What was set meanwhile counts: the plan is made once more."""
+    def _bound(self, order: Order, wanted: Configuration) -> None:
+        """Plan it once more: what was set meanwhile counts."""
         if self._is_off(order):
             return
+        try:
+            planned = plan(self._desks, self._loaded, wanted, self._departures)
+            self._check_loss(order, planned.plan)
+        except Exception as error:
+            order.newcomers.abandon()
+            self._failed(order, error)
+            return
+        self._apply(order, wanted, planned)
+
+    def _apply(self, order: Order, wanted: Configuration, planned: Planned) -> None:
+        """Apply it all."""
         desks = self._desks
         try:
-            planned = plan(desks, self._loaded, wanted, self._departures)
-            self._check_loss(order, planned.plan)
             application = Application(planned.plan, wanted, desks.roster, desks.helpers)
             application.exchange_sockets(planned, order.newcomers, self._departures)
         except Exception as error:

@@ -109,16 +109,22 @@ class Bookkeeper:
         """Close the ledger, and remove it if no process is left."""
 
 
+_NONE: set[int] = set()
+"""Stays empty."""
+
+
 class _Noted:
     """What was noted about a watcher. Owned by the supervisor thread."""
 
-    __slots__ = ("backoffs", "counts", "deaths", "mark")
+    __slots__ = ("backoffs", "counts", "deaths", "digest", "mark", "options")
 
     def __init__(self) -> None:
         self.mark: tuple[Any, ...] = ()
         self.counts: list[Any] = []
-        self.backoffs: dict[int, None] = {}
+        self.backoffs = _NONE  # by wid; few watchers have any
         self.deaths = 0
+        self.options: WatcherOptions | None = None  # those that the digest is of
+        self.digest = ""
 
 
 class LedgerBookkeeper(Bookkeeper):
@@ -139,7 +145,6 @@ class LedgerBookkeeper(Bookkeeper):
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
-        self._digests: dict[Watcher, tuple[WatcherOptions, str]] = {}
         self._encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
     @property
@@ -160,7 +165,7 @@ class LedgerBookkeeper(Bookkeeper):
     def went_on(self, watcher: Watcher, deaths: int) -> None:
         """See `Bookkeeper`."""
         noted = self._noted[watcher] = _Noted()
-        noted.backoffs = dict.fromkeys(watcher.places.backoffs)
+        noted.backoffs = set(watcher.places.backoffs) or _NONE
         noted.deaths = deaths
 
     def written(self, watcher: Watcher) -> int:
@@ -215,14 +220,16 @@ class LedgerBookkeeper(Bookkeeper):
 
     def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
-        about = self._launched.pop(process, None)
-        if about is None or watcher.kind.is_helper:
-            return
+        about, noted = self._launched.pop(process, None), self._noted.get(watcher)
+        if about is None or noted is None:
+            return  # a helper, or it is not written any more
+        if noted.options is not watcher.options:
+            noted.options, noted.digest = watcher.options, digest(watcher.options)
         inode, start_time, pipes = about
         key, asked = f"{SLOT} {watcher.place} {process.wid}", asked_of(watcher.options)
         self._ledger.put(
             f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
-            f'"{self._digest(watcher)}",{process.spawned_at!r},{process.started!r},'
+            f'"{noted.digest}",{process.spawned_at!r},{process.started!r},'
             f"{_dumped(process.spawn_cause)},{asked:d},"
             f"[{pipes.get('stdout', 0)},{pipes.get('stderr', 0)}]]]\n",
         )
@@ -275,10 +282,12 @@ class LedgerBookkeeper(Bookkeeper):
         memory, key = watcher.places.backoffs.get(wid), f"{BACKOFF} {watcher.place} {wid}"
         if memory is None or not (memory.deaths or memory.step or memory.delay):
             if wid in noted.backoffs:
-                noted.backoffs.pop(wid)
+                noted.backoffs.remove(wid)
                 self._ledger.drop(key)
             return
-        noted.backoffs[wid] = None
+        if not noted.backoffs:
+            noted.backoffs = set()
+        noted.backoffs.add(wid)
         self._ledger.put(
             f'["{key}",[{memory.step},{memory.deaths},{memory.delay!r},{memory.ready_at!r},'
             f"{_dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
@@ -321,7 +330,6 @@ class LedgerBookkeeper(Bookkeeper):
     def forget(self, watcher: Watcher) -> None:
         """See `Bookkeeper`."""
         noted = self._noted.pop(watcher, None)
-        self._digests.pop(watcher, None)
         if noted is None:
             return
         place, drop = watcher.place, self._ledger.drop
@@ -373,12 +381,6 @@ class LedgerBookkeeper(Bookkeeper):
     def _put(self, key: str, value: Any) -> None:
         if self._ledger.is_on:
             self._ledger.put(f"{self._encode([key, value])}\n")
-
-    def _digest(self, watcher: Watcher) -> str:
-        options, kept = watcher.options, self._digests.get(watcher)
-        if kept is None or kept[0] is not options:
-            kept = self._digests[watcher] = options, digest(options)
-        return kept[1]
 
 
 def _number(value: float | None) -> str:

@@ -125,11 +125,11 @@ class Heritage:
     def _confirm(self) -> None:
         for place, kinds in self._by_place.items():
             for wid, about in kinds.get(bookkeeper.SLOT, {}).items():
-                pid, inode, start_time, *_, pipes = about
+                pid, inode, start_time, *_, (out, err) = about
                 fd = pidfd.open_same(pid, inode, start_time)
                 if fd is not None:
                     start = start_time or proctable.start_time(pid) or 0
-                    found = Confirmed(pid, files.moved_up(fd), inode, start, tuple(pipes))
+                    found = Confirmed(pid, files.moved_up(fd), inode, start, (out, err))
                     self._confirmed[place, wid] = found
 
     # -- what the daemon had no time to write down
