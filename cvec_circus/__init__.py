@@ -35,11 +35,13 @@ def get_arbiter(
 
 
 def version_text(program: str = "") -> str:
-    """Return what a program answers to --version; the script of Circus' name, as that does."""
+    """Return what a program answers to --version; under a name of Circus, exactly what that does.
+
+    Scripts compare it; `circusd --help` and the package say that it is ours.
+    """
     if not stands_for:
         return f"{program} {__version__}".lstrip()
-    theirs = program.replace("cvec_", "") if program == "cvec_circusctl" else ""
-    return f"{theirs} {stands_for} (cvec_circus {__version__})".lstrip()
+    return f"circusctl {stands_for}" if program == "cvec_circusctl" else stands_for
 
 
 def __getattr__(name: str) -> Any:

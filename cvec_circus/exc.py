@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T", bound=OSError)
 
 ERROR = "error: "
-"""The beginning of each line in which a program of ours says what it could not do."""
+"""The beginning of each line in which one of our programs says what it could not do."""
 
 EXIT_OK = 0
 EXIT_PROBLEM = 1
@@ -31,6 +31,15 @@ class MessageError(CircusError):
     def __init__(self, reason: str, errno: int = 3) -> None:
         super().__init__(reason)
         self.errno = errno
+
+
+class NoProcessError(MessageError, KeyError):
+    """A pid that no process of the watcher has.
+
+    Programs written for Circus catch the KeyError.
+    """
+
+    __str__ = Exception.__str__  # that of a KeyError has quotes around it
 
 
 class ArgumentError(CircusError):

@@ -35,6 +35,7 @@ KINDS = {
     "limit": "a whole number, or nothing",
     "live_check": "a check",
     "live_checks": "names and checks",
+    "log": "the path of a file, `-`, or the URL of a syslog",
     "logging": "the path of a file, or names and values",
     "mapping": "names and values",
     "number": "a time, such as `30`, `30s`, `5m` or `1h`",

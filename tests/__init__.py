@@ -1,6 +1,7 @@
 """The test suite: python -m unittest.
 
-All of it runs in as many processes as there are processors; CVEC_CIRCUS_JOBS says how many.
+All of it runs in one process more than there are processors, because most tests wait;
+CVEC_CIRCUS_JOBS says in how many instead.
 
 Signals do what they do, wherever it is run: a shell that starts it in the background has SIGINT
 ignored, and nohup SIGHUP. Whatever a test starts would inherit that, and not be ended by them.
@@ -49,5 +50,5 @@ def load_tests(
 
     here = Path(__file__).resolve().parent
     found = loader.discover(str(here), pattern, str(here.parent))
-    jobs = int(os.environ.get("CVEC_CIRCUS_JOBS") or len(os.sched_getaffinity(0)))
+    jobs = int(os.environ.get("CVEC_CIRCUS_JOBS") or len(os.sched_getaffinity(0)) + 1)
     return ParallelSuite(found, loader.testNamePatterns or (), jobs) if jobs > 1 else found

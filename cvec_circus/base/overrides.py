@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-IDLE = "tornado has calls to make on a loop that nobody runs"
+IDLE = "tornado has calls to make on a loop that is not running"
 
 PACKAGE = "cvec_circus"
 

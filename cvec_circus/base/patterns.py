@@ -26,3 +26,11 @@ else:
             found = getattr(re.compile(self.pattern, self._flags), name)
             setattr(self, name, found)
             return found
+
+
+MODULE = r"[\w-]+(?:\.[\w-]+)*"
+"""The dotted name of a module. A part may have a dash or begin with a digit, which no `import`
+statement takes."""
+
+DOTTED = regex(rf"{MODULE}\.[^\W\d]\w*")
+"""The dotted name of something in a module."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+import threading
 
-from cvec_circus.base.clock import poll_milliseconds
+from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 
 ATTEMPTS = 10
 """How often to try to wake a thread while the kernel has no memory for that."""
+
+RETRY_DELAY = 0.1
+"""Seconds until a wait is tried again for which the kernel had no memory."""
 
 
 class Wakeup:
@@ -79,7 +84,17 @@ class Wakeup:
         """Sleep until the flag is set, at most `timeout` seconds; return whether it is set."""
         poll = select.poll()
         poll.register(self._read_fd, select.POLLIN)
-        return bool(poll.poll(poll_milliseconds(timeout)))
+        ends_at = None if timeout is None else SYSTEM.monotonic() + timeout
+        while True:
+            left = None if ends_at is None else max(0.0, ends_at - SYSTEM.monotonic())
+            try:
+                return bool(poll.poll(poll_milliseconds(left)))
+            except OSError as error:
+                if error.errno != errno.ENOMEM:
+                    raise
+                if left == 0.0:
+                    return False
+            threading.Event().wait(RETRY_DELAY)
 
     def close(self) -> None:
         """Close both ends. For the thread that polls, once it no longer does.

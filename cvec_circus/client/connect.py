@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import zmq
 
 from cvec_circus import exc
+from cvec_circus.options.endpoint import why_no_endpoint
 
 LINGER = 250
 """Milliseconds that a closed socket keeps what it has not sent yet. With 0, a program's last cast
@@ -67,6 +68,9 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
     Raises:
         SocketError: The endpoint is malformed. The socket is closed.
     """
+    if why := why_no_endpoint(str(endpoint)):
+        socket.close(0)
+        raise exc.SocketError(f"cannot connect to {endpoint!r}: {why}")
     try:
         socket.connect(endpoint)
     except (zmq.ZMQError, TypeError, UnicodeError) as error:

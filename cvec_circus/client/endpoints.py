@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.exc import SocketError
+from cvec_circus.options.endpoint import why_no_endpoint
 
 DEFAULT_ENDPOINT_DEALER = "tcp://127.0.0.1:5555"
 DEFAULT_ENDPOINT_SUB = "tcp://127.0.0.1:5556"
@@ -44,6 +46,18 @@ def endpoint_from(environ: Mapping[str, str] = os.environ) -> str:
         if environ.get(name):
             return environ[name]
     return DEFAULT_ENDPOINT_DEALER
+
+
+def chosen(given: str | None) -> str:
+    """Return the endpoint of a command line, or the default one.
+
+    Raises:
+        SocketError: It is not an endpoint.
+    """
+    endpoint = endpoint_from() if given is None else given
+    if reason := why_no_endpoint(endpoint):
+        raise SocketError(f"cannot reach {endpoint!r}: {reason}")
+    return endpoint
 
 
 def reachable(published_at: str, endpoint: str) -> str:

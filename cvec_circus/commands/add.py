@@ -9,6 +9,7 @@ from cvec_circus.commands.kinds import to_new_name
 from cvec_circus.commands.set import convert_accounts, convert_options
 from cvec_circus.options.kinds import to_args, to_boolean, to_mapping, to_text
 from cvec_circus.options.rights import ACCOUNTS
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire import orders
 from cvec_circus.wire.outcome import Outcome
 
@@ -31,6 +32,10 @@ class Add(Command):
     mutating = True
     proves = True
     ignores_unknown = True  # Circus' clients send what they know of a watcher
+
+    def near(self, key: str) -> str:
+        is_option = WATCHER_OPTIONS.find(key) is not None
+        return " (it belongs in options)" if is_option else super().near(key)
 
     def accounts(self, call: Call) -> Accounts | None:
         return convert_accounts(call.props["options"], dict.fromkeys(ACCOUNTS))

@@ -1,12 +1,13 @@
 """What a command is made of; what it asks of the daemon that carries it out is in `target`.
 
-A command is a schema (its properties), `execute` for the daemon, and `message` and `words` for the
-command line. It holds no state: one object of each class serves all requests.
+A command is a schema (its properties), `execute` for the daemon, and `properties_of` and `words`
+for the command line. It holds no state: one object of each class serves all requests.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -19,13 +20,14 @@ from cvec_circus.commands.kinds import (
     to_match_method,
     to_reason,
     to_waiting,
+    to_watcher,
     to_watchers,
 )
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
 from cvec_circus.compat.command import MessageMaker
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, ArgumentError, MessageError
-from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
+from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.topics import fold
 
@@ -84,14 +86,13 @@ class Property(NamedTuple):
             raise MessageError(f"message invalid: {self.name}: {problem}") from None
 
 
-NAME = Property("name", to_text, mandatory=True, null=False, doc="The watcher's name.")
+NAME = Property("name", to_watcher, mandatory=True, null=False, doc="The watcher's name.")
 _NAMES = "The watchers, by name or pattern: one, or a list"
 NAMES = NAME._replace(kind=to_watchers, doc=f"{_NAMES}.")
 ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; by default all.")
 PID = Property("pid", to_integer, low=1, doc="One process of one watcher; by default all.")
 MOST_NAMED = 5
 """Unknown properties in a line of the log."""
-
 MOST_PATTERNS = 20
 """In a list: each one is compared with the name of every watcher."""
 _MATCH = "How names match: glob, simple or regex."
@@ -105,6 +106,8 @@ COMMON = (
 )
 """Properties of every command that changes something."""
 
+CONCEAL = Property("conceal", to_boolean, default=False, doc="Show *** for known secrets.")
+"""A property of every command: its answer has `***` in place of known secrets."""
 _MEANINGLESS = frozenset(prop.name for prop in COMMON)
 """What a command that only reads takes without effect: Circus' clients send it with any command."""
 
@@ -128,8 +131,6 @@ class Switch(NamedTuple):
 
 
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
-
-
 _UNTIL = ("Answer when it is done.", "Answer when it is done and ready.")
 
 
@@ -217,7 +218,7 @@ class Command(MessageMaker):
 
     Attributes:
         doc: One sentence on what it does, for the help.
-        properties: Its schema, beside `COMMON` if it is `mutating`.
+        properties: Its schema, beside `CONCEAL`, and `COMMON` if it is `mutating`.
         usage: What the help shows for the arguments. Each word stands for a property: that of
             its name, or the one given in `named`. The last one takes a list if "...]" follows.
         switches: Switches of the command line beside those that properties have.
@@ -247,7 +248,7 @@ class Command(MessageMaker):
         warn_of_overrides(cls, ("execute", "message"), "the daemon takes no more; write a plugin")
 
     def __init__(self) -> None:
-        properties = (*(COMMON if self.mutating else ()), *self.properties)
+        properties = (CONCEAL, *(COMMON if self.mutating else ()), *self.properties)
         self.by_name = {prop.name: prop for prop in properties}
         self.defaults = {prop.name: prop.default for prop in properties}
         self.mandatory = [prop.name for prop in properties if prop.mandatory]
@@ -280,7 +281,7 @@ class Command(MessageMaker):
                 if value is not None or not prop.null:
                     typed[key] = prop.convert(value)
             elif self.mutating or key not in _MEANINGLESS:
-                unknown.append(f"{key[:60]!r}{did_you_mean(key[:60], self.by_name)}")
+                unknown.append(f"{key[:60]!r}{self.near(key[:60])}")
                 if not self.ignores_unknown:
                     raise MessageError(f"message invalid: unknown property {unknown[0]}")
         for key in self.mandatory:
@@ -291,6 +292,10 @@ class Command(MessageMaker):
             cvec_circus.logger.warning("%s %s: %s", self.name, props["name"], text)
             typed["warnings"] = [text]
         return typed
+
+    def near(self, key: str) -> str:
+        """Return what to say of an unknown property: which one may be meant."""
+        return did_you_mean(key, self.by_name)
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
         """Make the call that `accounts` and `execute` take."""
@@ -314,7 +319,7 @@ class Command(MessageMaker):
 
     # -- the command line's side, on any thread
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Turn a command line into properties.
 
         Args:
@@ -330,7 +335,7 @@ class Command(MessageMaker):
             rest = args[last:]
             values[last:] = [one_or_more(rest) if names[last] == "name" else rest]
         elif len(args) > len(names):
-            raise ArgumentError(f"too many arguments: {' '.join(args[len(names) :])}")
+            raise ArgumentError(f"too many arguments: {shlex.join(args[len(names) :])}")
         return self.typed({**dict(zip(names, values)), **switches})
 
     def typed(self, given: Mapping[str, Any]) -> Fields:
@@ -363,10 +368,8 @@ class Command(MessageMaker):
         return reply
 
     def concealed(self, reply: Fields) -> Fields:
-        """Return a reply without the values that a terminal does not show.
-
-        If it is the same object, its words are searched for them.
-        """
+        """Return a reply without the values that a terminal does not show; in the same object, its
+        words are searched for them."""
         return reply
 
     def words(self, reply: Fields) -> str | Table:

@@ -33,10 +33,10 @@ class Events(Command):
     def execute(self, call: Call) -> Fields | None:
         return call.target.events(*(call.props[key] for key in ("since", "limit", "marker")))
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if {"follow", "limit"} <= switches.keys():
             raise ArgumentError("--limit and --follow do not go together")
-        return super().message(args, switches)
+        return super().properties_of(args, switches)
 
     def words(self, reply: Fields) -> str:
         lines = [event_line(topic, payload) for topic, payload in reply["events"]]

@@ -29,12 +29,12 @@ class Graph(Command):
     def execute(self, call: Call) -> Fields | None:
         return {"watchers": call.target.graph()}
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         form = switches.get("format", "text")
         if form not in FORMATS:
             near = did_you_mean(form, FORMATS) or f": write {', '.join(FORMATS)}"
             raise ArgumentError(f"--format {form} is not a format{near}")
-        return super().message(args, switches)
+        return super().properties_of(args, switches)
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
         return {**reply, "format": local.get("format", "text")}

@@ -55,7 +55,7 @@ class Incr(Command):
         given = call.give(together(orders, cause), shape)
         return None if given is None else {**given, **kept}
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         return self.typed({**names_and_numbers(args, "nb", of_one=False), **switches})
 
     def words(self, reply: Fields) -> str:

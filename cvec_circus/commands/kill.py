@@ -48,5 +48,5 @@ class Kill(Command):
         each = [orders.Kill(one, found(one, pid), cause, *how) for one in watchers]
         return call.give(orders.together(each, call.cause))
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         return self.typed({**names_and_numbers(args, "pid"), **switches})

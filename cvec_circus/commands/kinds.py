@@ -54,7 +54,8 @@ def to_match_method(value: Any) -> str:
     """Take a way of matching names; refuse others in the words of Circus."""
     if value in MATCH_METHODS:
         return str(value)
-    raise MessageError(f"unknown match method {value[:60] if type(value) is str else shown(value)}")
+    given = value[:60] if type(value) is str and value.strip() else shown(value)
+    raise MessageError(f"unknown match method {given}")
 
 
 def to_waiting(value: Any) -> bool | str:
@@ -74,15 +75,31 @@ def to_marker(value: Any) -> str:
     raise ValueError(f"{shown(value)} is not a word of 1 to 64 letters, digits, - and _")
 
 
+def to_watcher(value: Any) -> str:
+    """Take a watcher's name or pattern: an empty one is a variable that a script has not set."""
+    name = to_text(value)
+    if not name.strip():
+        raise ValueError(f"{shown(name)} is not a name")
+    return name
+
+
 def to_watchers(value: Any) -> str | list[str]:
     """Take a watcher's name or pattern, or a list of them; an empty one must not mean all."""
     if not isinstance(value, (list, tuple)):
-        return to_text(value)
+        return to_watcher(value)
     if not value:
         raise ValueError("an empty list names no watcher")
     if len(value) > MOST_NAMES:
         raise ValueError(f"{len(value)} names are more than {MOST_NAMES}")
-    return [to_text(name) for name in value]
+    return [to_watcher(name) for name in value]
+
+
+def to_path(value: Any) -> str:
+    """Take the path of a file."""
+    path = to_text(value)
+    if not path:
+        raise ValueError("'' is not a path")
+    return path
 
 
 def to_place(value: Any) -> int | str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cvec_circus.commands.base import Call, Command, Fields, Property
+from cvec_circus.commands.kinds import to_path
 from cvec_circus.commands.render import option
-from cvec_circus.options.kinds import to_boolean, to_text
+from cvec_circus.options.kinds import to_boolean
 from cvec_circus.options.secrets import CONCEALED, conceal
 
 ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
@@ -31,7 +32,7 @@ class ReloadConfig(Command):
     name = "reloadconfig"
     doc = "Read the configuration again and apply the changes, or none if anything is wrong."
     properties = (
-        Property("path", to_text, doc=_PATH),
+        Property("path", to_path, doc=_PATH),
         Property("dry_run", to_boolean, default=False, switch=True, doc=_DRY_RUN),
         Property("force", to_boolean, default=False, switch=True, doc=_FORCE),
     )
@@ -44,10 +45,10 @@ class ReloadConfig(Command):
         call.target.reload_configuration(call.props, call.answer)
         return None
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Make the path absolute: the daemon's working directory may be another."""
-        path = [os.path.abspath(one) for one in args[:1]]
-        return super().message([*path, *args[1:]], switches)
+        path = [os.path.abspath(one) if one else one for one in args[:1]]
+        return super().properties_of([*path, *args[1:]], switches)
 
     def words(self, reply: Fields) -> str:
         plan = reply.get("plan")

@@ -47,7 +47,7 @@ class Set(Command):
         same = {name: watcher.options[name] for name in names if name in watcher.options}
         return call.give(SetOptions(watcher, {**same, **changed}, call.cause), gaps)
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 3 or len(args) % 2 == 0:
             name = args[0] if args else "NAME"
             raise ArgumentError(

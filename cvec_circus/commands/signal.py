@@ -56,7 +56,7 @@ class Signal(Command):
         call.target.give(orders.together(each, call.cause))
         return {}
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 2:
             raise ArgumentError("give NAME ... SIGNAL, NAME PID SIGNAL or NAME PID CHILDPID SIGNAL")
         given = names_and_numbers(args[:-1], "pid", "childpid")

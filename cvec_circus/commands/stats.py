@@ -16,7 +16,7 @@ from cvec_circus.commands.base import (
 from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.commands.render import Table, process_lines, process_table
 from cvec_circus.commands.target import Watchers
-from cvec_circus.exc import MessageError
+from cvec_circus.exc import MessageError, NoProcessError
 from cvec_circus.options.kinds import to_boolean, to_integer
 from cvec_circus.wire.messages import BAD_MESSAGE
 
@@ -52,7 +52,7 @@ class Stats(Command):
         [watcher] = watchers
         missing = f"process {pid} not found in {watcher.name!r}"
         if pid is not None and pid not in target.pids(watcher):
-            raise MessageError(missing)
+            raise NoProcessError(missing)
 
         def then(samples: dict[str, Any]) -> None:
             info = {str(key): row for key, row in samples.get(watcher.name, {}).items()}
@@ -66,7 +66,7 @@ class Stats(Command):
         target.sample([watcher], pid, then, answer.fail, extended)
         return None
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         return self.typed({**names_and_numbers(args, "process"), **switches})
 
     def words(self, reply: Fields) -> Table:

@@ -56,12 +56,12 @@ class Status(Command):
             reply["watchers"] = {watcher.name: tell(watcher) for watcher in watchers}
         return reply
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Ask for details unless there is a name: then the state alone, for scripts."""
         more = {"deaths": True} if switches.get("details") else {}
         if not args:
             more["details"] = True
-        return super().message(args, {**more, **switches})
+        return super().properties_of(args, {**more, **switches})
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
         """Show phases on a terminal, or if that is wanted; an old daemon does not know them."""

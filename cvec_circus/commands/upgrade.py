@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvec_circus.commands.base import Call, Command, Fields, Property
+from cvec_circus.commands.kinds import to_path
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, MessageError
-from cvec_circus.options.kinds import to_text
 from cvec_circus.wire.messages import COMMAND_FAILED
 
 PYTHON = Property(
     "python",
-    to_text,
+    to_path,
     switch=True,
     doc="The interpreter to upgrade to; by default the daemon's own.",
 )
@@ -34,8 +34,8 @@ class Upgrade(Command):
         call.target.upgrade(call.props, call.answer)
         return None
 
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        given = super().message(args, switches)
+    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        given = super().properties_of(args, switches)
         if os.sep in given.get("python", ""):
             given["python"] = os.path.abspath(given["python"])  # the daemon may be elsewhere
         return given

@@ -17,9 +17,10 @@ def convert_option(key: str, val: Any) -> Any:
     try:
         if WATCHER_OPTIONS.find(key) is None:
             raise ArgumentError(f"unknown key {key!r}{WATCHER_OPTIONS.near(key)}")
-        return WATCHER_OPTIONS.convert_one(key, val)
+        converted = WATCHER_OPTIONS.convert_one(key, val)
     except OptionError as error:
         raise ArgumentError(str(error)) from None
+    return val if key.startswith("hooks.") else converted  # a message has a hook as it is written
 
 
 def validate_option(key: str, val: Any) -> None:

@@ -33,7 +33,7 @@ class Members:
         methods = [name for name in names if callable(getattr(cls, name, None))]
         warn_of_overrides(cls, methods, "override what its documentation names")
 
-    if not TYPE_CHECKING:  # an attribute that nobody has is to be found by mypy
+    if not TYPE_CHECKING:  # mypy must find an attribute that does not exist
 
         def __getattr__(self, name: str) -> Any:
             """Refuse an attribute that neither the object nor its class has."""

@@ -40,6 +40,7 @@ from cvec_circus.options.expand import names_in
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
+from cvec_circus.options.syslog import doubt_of
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import (
@@ -93,7 +94,8 @@ class Build:
         refused: By the header of a section the keys whose values were refused: in `everything`
             they have their defaults.
         everything: The configuration, with the watchers and plugins that have problems.
-        gone: By its folded name the header of what a daemon has, and no section makes any more.
+        gone: By its folded name the header of what a daemon has, and no section makes any more. A
+            section of no known kind that was not there before may be meant for it.
     """
 
     def __init__(
@@ -114,12 +116,13 @@ class Build:
         self.refused: dict[str, set[str]] = {}
         self._is_file = environ is not None
         self._misspelt: dict[str, str] = {}  # the kind that was meant, by header
+        self._before = {fold(header) for header in before}
         here = {(one.kind, fold(one.name)) for one in self.sections}
         parts = ((header, *header.partition(":")) for header in before)
         self.gone = {
             fold(name): header
             for header, kind, _, name in parts
-            if name and (kind, fold(name)) not in here
+            if name and kind in TABLES and (kind, fold(name)) not in here
         }
         for section in (one for one in self.sections if not one.kind):
             self._judge_unknown(section)
@@ -130,6 +133,7 @@ class Build:
         findings.variables.show(one.name for one in self.sections if one.kind in TABLES)
         self.everything = Configuration(self._circus())
         self.everything.variables = findings.variables
+        self.everything.strangers = [one.header for one in self.sections if not one.kind]
         self._socket_names: dict[str, str] = {}
         self._watcher_names: dict[str, str] = {}
         if self.everything.circus["statsd"]:
@@ -191,7 +195,8 @@ class Build:
         header = section.header
         kind, _, name = header.partition(":")
         name = name.strip()
-        meant = header_meant(header) or self.gone.get(fold(header)) or self.gone.get(fold(name), "")
+        gone = {} if fold(header) in self._before else self.gone
+        meant = header_meant(header) or gone.get(fold(header)) or gone.get(fold(name), "")
         if meant and self._is_file:
             self._misspelt[header] = meant.partition(":")[0].lower()
             self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
@@ -280,6 +285,8 @@ class Build:
             option = ARBITER_OPTIONS.by_name[key]
             if option.warning and given[key] != option.default:
                 self.findings.warn(self.circus, key, option.warning)
+        if doubt := doubt_of(given.get("logoutput", "")):
+            self.findings.warn(self.circus, "logoutput", doubt)
         if "stats_endpoint" in given:
             given["statsd"] = True
         defaults = {"check_delay": CHECK_DELAY_IN_FILES} if self._is_file else {}
@@ -312,7 +319,8 @@ class Build:
 
     def _add_plugin(self, section: Section) -> None:
         """Add a plugin. Its options are those of its watcher; its class gets all keys."""
-        config = {key: section.values[key] for key in section.values if key not in DIRECTIVES}
+        skipped = DIRECTIVES - section.owns
+        config = {key: value for key, value in section.values.items() if key not in skipped}
         use = renamed.ours(str(config.pop("use", "")).strip())
         given = self._typed(section, is_open=True)
         given = {k: v for k, v in given.items() if PLUGIN_OPTIONS.find(k) and k != "use"}

@@ -7,8 +7,8 @@ from typing import Any
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.section import Section
-from cvec_circus.options.secrets import Variables
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.variables import Variables
 
 FORGOTTEN = Section("", "", "")
 """In place of the section that something was read from, after `Configuration.forget_places`."""
@@ -80,6 +80,7 @@ class Configuration:
         warnings: The warnings, a line each.
         left_out: The watchers and plugins that are not run because they have problems.
         sources: The files that were read, and the folders or files that `include` names, by path.
+        strangers: The headers of sections of no known kind.
         variables: The `$(circus.env.NAME)` in it, whose values no error shows.
     """
 
@@ -91,6 +92,7 @@ class Configuration:
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
         self.sources: frozenset[str] = frozenset()
+        self.strangers: list[str] = []
         self.variables = Variables()
 
     def forget_places(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from cvec_circus.base.patterns import regex
 from cvec_circus.config.section import ENV, WATCHER, Findings, Section
 from cvec_circus.options.expand import env_values, expand, expand_words, is_plain, names_in
-from cvec_circus.options.secrets import parts_of
+from cvec_circus.options.variables import parts_of
 
 COMMAND_LINES = frozenset({"cmd", "args", "shell_args"})
 PROGRAM = "exec:"

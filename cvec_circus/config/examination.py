@@ -42,7 +42,7 @@ _ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
-_TEXTS = frozenset({"text", "command", "args", "endpoint"})
+_TEXTS = frozenset({"text", "command", "args", "endpoint", "log"})
 _LIKE_AN_OPTION = regex(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = regex(r"\s#(?:\s|$)")
 _VARIABLE = regex(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)

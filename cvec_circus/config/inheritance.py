@@ -90,8 +90,13 @@ class _Inheritance:
         other = self._by_name.get(fold(str(given).strip()))
         if other is None:
             names = [one.name for one in self._by_name.values()]
-            said = f"there is no [{section.kind}:{given}]{did_you_mean(str(given), names)}"
-            self._refuse(name, said)
+            near = did_you_mean(str(given), names)
+            said = f"there is no [{section.kind}:{given}]{near}"
+            if section.kind == PLUGIN and "use" in section.values and not near:  # as in Circus
+                self._findings.warn(section, KEY, f"{said}, so it is an option of the plugin's own")
+                section.owns |= {KEY}
+            else:
+                self._refuse(name, said)
             return
         if fold(other.name) in self._unusable:
             where = other.place(KEY)

@@ -10,7 +10,7 @@ from cvec_circus.base.patterns import regex
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.kinds import shown
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
-from cvec_circus.options.secrets import Variables, parts_of
+from cvec_circus.options.variables import Variables, parts_of
 
 CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", "env"
 """The kinds of sections."""
@@ -66,13 +66,15 @@ class Section:
         variable_places: Where each of these stands.
         taken_away: The keys that it says nothing for, so that it has none of what it extends or of
             `[DEFAULT]`.
+        owns: The keys that mean something else here than they usually do: they are options of its
+            own.
         lacks: The keys that name what cannot be read, which is a problem. What only follows from
             that is none.
     """
 
     __slots__ = (
         *("header", "kind", "name", "places", "values", "watcher", "written"),
-        *("inherited", "extended", "variables", "variable_places", "lacks", "taken_away"),
+        *("inherited", "extended", "variables", "variable_places", "lacks", "taken_away", "owns"),
     )
 
     def __init__(self, kind: str, name: str, header: str, place: Place | None = None) -> None:
@@ -87,7 +89,7 @@ class Section:
         self.extended: dict[str, str] = {}
         self.variables: dict[str, str] = {}
         self.variable_places: dict[str, Place] = {}
-        self.lacks = self.taken_away = _NONE
+        self.lacks = self.taken_away = self.owns = _NONE
 
     def place(self, key: str = "") -> Place | None:
         """Return where a key stands, or the section if the key is not given."""

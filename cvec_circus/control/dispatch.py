@@ -16,7 +16,7 @@ from cvec_circus.commands import table
 from cvec_circus.control.server import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.rights import Accounts
+from cvec_circus.options.rights import Accounts, judge
 from cvec_circus.wire import messages
 from cvec_circus.wire.topics import fold
 
@@ -50,6 +50,7 @@ class Dispatcher:
         guard: Raises for a request that its sender may not make.
         look_up: Looks up the accounts in a message; by default they are used unchanged.
         conceal: Returns what an error says without the values of variables.
+        hide: Returns an answer without the values that are known to be secrets.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Dispatcher:
         guard: Guard | None = None,
         look_up: LookUp = lambda accounts, then: then(None),
         conceal: Callable[[Any], Any] | None = None,
+        hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
+        self._hide = hide
         self.deferred = Deferred(look_up)
         self._conceal = conceal
         self._guard = guard
@@ -90,6 +93,7 @@ class Dispatcher:
         command = look_up(message)
         reply.label, reply.mutates = command.name, command.mutating
         props = command.validate(properties_of(message, command))
+        reply.hide = self._hide if props["conceal"] else None
         reply.timeout = props.get("timeout")
         reply.keep(bool(props.get("waiting")) or command.waits)
         call = command.call(self._target, props, reply)
@@ -112,7 +116,8 @@ class Dispatcher:
         accounts = partial(command.accounts, call)
         given = props.get("name")
         names = () if given is None else (given,) if isinstance(given, str) else given
-        self.deferred.carry_out(reply.client, names, Pending(accounts, now, later))
+        pending = Pending(accounts, now, later, reply.waits_here)
+        self.deferred.carry_out(reply.client, names, pending)
 
 
 @contextlib.contextmanager
@@ -197,6 +202,7 @@ class Pending(NamedTuple):
     accounts: Callable[[], Accounts | None]  # what to look up, asked when the message is next
     now: Callable[[], object]  # carries it out, or raises why not
     later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
+    waits_here: bool = False  # its sender holds up the supervisor thread until it is carried out
 
 
 class Queued:
@@ -215,7 +221,8 @@ class Deferred:
 
     A look-up may take long. Only messages that need one wait, and later messages of the same client
     about the same watcher, which keep their order. A message about several watchers keeps its place
-    among the messages about each.
+    among the messages about each. A callback of the program, which holds up this thread anyway, has
+    names looked up at once: its next line reads what it has added.
     """
 
     def __init__(self, look_up: LookUp) -> None:
@@ -234,7 +241,9 @@ class Deferred:
             self._admit(queued)
             return
         accounts = message.accounts()
-        if accounts is None:
+        if message.waits_here:
+            judge(accounts)
+        if accounts is None or message.waits_here:
             message.now()
             return
         self._admit(queued)

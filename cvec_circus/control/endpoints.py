@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import SocketError
-from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.options.endpoint import why_no_endpoint
 from cvec_circus.options.rights import why_no_user
 from cvec_circus.system.paths import why_no_socket
 
@@ -79,7 +79,7 @@ class Judgement(NamedTuple):
     is_problem: bool
 
     def __str__(self) -> str:
-        return f"{self.option} {self.text}"
+        return f"{self.option} {self.text}" if "://" in self.text else f"{self.option}: {self.text}"
 
 
 def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
@@ -93,10 +93,7 @@ def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
     """
     for option in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
         endpoint = circus[option]
-        reason = _why_not(endpoint)
-        if reason:
-            yield Judgement(option, f"{endpoint}: cannot listen: {reason}", True)
-        elif is_local(endpoint):
+        if is_local(endpoint):
             continue
         elif option == "endpoint":
             text = _RISKY if circus["allow_remote"] else _REFUSED
@@ -172,7 +169,7 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
         SocketError: A line that names the option and the endpoint.
     """
     transport, _, address = endpoint.partition("://")
-    reason = _why_not(endpoint)
+    reason = why_no_endpoint(endpoint)
     if reason:
         raise SocketError(f"{what} {endpoint}: cannot listen: {reason}")
     try:
@@ -188,19 +185,6 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
             reason += f"; {listener_of(port)} listens there; set {what}"
         text = f"{what} {endpoint}: cannot listen: {reason}"
         raise SocketError(text, error.errno) from None
-
-
-def _why_not(endpoint: str) -> str:
-    """Return why an endpoint is invalid on any machine, "" if it is valid."""
-    transport, _, address = endpoint.partition("://")
-    _, colon, port = address.rpartition(":")
-    if transport == "tcp" and colon:
-        is_port = port == "*" or (port.isdecimal() and int(port) < 1 << 16)
-        return "" if is_port else "not an endpoint"
-    if transport != "ipc" or not address:
-        return "not an endpoint"
-    is_long = has_file(endpoint) and len(os.fsencode(address)) > LONGEST_PATH
-    return os.strerror(errno.ENAMETOOLONG) if is_long else ""
 
 
 def has_file(endpoint: str) -> bool:

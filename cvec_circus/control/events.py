@@ -272,9 +272,7 @@ class EventStream:
         """Hand all of it to the program that is to be executed; nothing is held back then."""
         self.flush()
         numbers = {"run": self.run, "seq": self.seq, "first": self._first}
-        seq = self.seq - len(self._history)
-        kept = (event.split("\n", 2) for event in self._history)
-        history = [[name, what, seq, rest] for seq, (rest, what, name) in enumerate(kept, seq + 1)]
+        history = out.block("\0".join(self._history).encode("utf-8", "surrogatepass"))
         return {**self._publisher.hand_over(out), **numbers, "history": history}
 
     def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
@@ -282,7 +280,8 @@ class EventStream:
         self._publisher.take_over(inherited, state)
         self.run, self.seq, self._first = state["run"], state["seq"], state["first"]
         self._reserved = self.seq  # the ledger reserves anew
-        self._history.extend(f"{rest}\n{what}\n{name}" for name, what, _, rest in state["history"])
+        history = inherited.block(state["history"]).decode("utf-8", "surrogatepass")
+        self._history.extend(history.split("\0") if history else ())
 
     def _frames(self, events: Iterable[str], before: int) -> list[list[str]]:
         """Return the topic and the payload of events that come after a number."""

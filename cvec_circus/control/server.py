@@ -51,7 +51,6 @@ FAULT = "internal error; the daemon's log has more"
 #: Characters that a name may have.
 LONGEST_NAME = 80
 
-# Compiled at its first use: the larger classes of this one take half a millisecond.
 _UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Send = Callable[[bytes], object]
@@ -131,9 +130,12 @@ class Reply:
         request: What is answered; None if the program that embeds the daemon asks.
     """
 
+    waits_here = False
+    """Whether the sender is a callback of the program, on the supervisor thread."""
+
     __slots__ = tuple(
-        "_clock _request _send answered cast conceal is_dead label message_id mutates name timeout"
-        " when_gone".split()
+        "_clock _request _send answered cast conceal hide is_dead label message_id mutates name"
+        " timeout when_gone".split()
     )
 
     def __init__(self, send: Send, clock: Clock, request: Request | None = None) -> None:
@@ -144,6 +146,7 @@ class Reply:
         self.message_id: Any = None  # the id that the answer carries, whatever JSON it is
         self.cast = False  # the sender wants no answer
         self.conceal: Callable[[Any], Any] | None = None  # what a failure says is shown by it
+        self.hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None  # the sender wants that
         self.mutates = True  # it may have changed something
         self.timeout: float | None = None  # seconds until a waiting order's answer is an error
         self.answered = False
@@ -241,6 +244,8 @@ class Reply:
             self._request.release(self)
         if self.cast or self.is_dead:
             return
+        if self.hide is not None:
+            reply = self.hide(reply)
         reply["id"] = self.message_id
         if self._request is not None and self._request.is_refused and "reason" in reply:
             reply["retry"] = True

@@ -21,7 +21,7 @@ from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.scheduling import Scheduler
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import ended
-from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
+from cvec_circus.wire.cause import CONNECTION, EXIT, MAX_AGE, NONE, Cause
 from cvec_circus.wire.topics import fold
 
 
@@ -67,10 +67,7 @@ class Steps(Scheduler):
         for process in places.fresh:
             if options.max_age:
                 places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
-            if not process.proved:
-                own = now + options.ready_timeout, process.spawned_at + options.min_uptime
-                places.due(process, Purpose.READY_BY, own[0] if process.checked else own[1])
-            self.watch(watcher, process)
+            self.go_on(watcher, process)
         if had_gap and watcher.run is not None and watcher.run.at <= now:
             watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
             self.note(watcher, watcher.missed)
@@ -90,7 +87,7 @@ class Steps(Scheduler):
         if purpose is Purpose.SPAWN:
             watcher.places.ready.append(process)
         elif purpose is Purpose.EXPIRE:
-            watcher.places.expired.append(process)
+            watcher.places.expired.setdefault(process, MAX_AGE)
         elif purpose is Purpose.READY_BY:
             self.ready_by(watcher, process)
         elif purpose is Purpose.COMPLAIN:
@@ -282,7 +279,6 @@ class Steps(Scheduler):
 
     def _keep_up(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes running as wanted, and none beside them."""
-        places = watcher.places
         self.replace_expired(watcher)
         self.make_room(watcher)
         self.fill_places(watcher)
@@ -296,29 +292,31 @@ class Steps(Scheduler):
             self.publish(watcher, "start", watcher.goal.cause)
         if watcher.reason:
             return False
-        if spare := self.spare(watcher) if places.stale else 0:
-            olds = sorted(places.stale, key=lambda process: process.is_ready)
-            self._stop_each(watcher, olds[:spare])
-            more = True  # one less is on trial, and more may start
+        more |= self._stop_spare(watcher)  # one less is on trial, and more may start
         more |= self.end_rollout(watcher)
         self.tell_ready(watcher)
         return more
 
+    def _stop_spare(self, watcher: Watcher) -> bool:
+        """Stop stale processes for which enough others run; return whether there are any."""
+        places = watcher.places
+        spare = self.spare(watcher) if places.stale else 0
+        if spare:
+            self._stop_each(watcher, places.by_worth(places.stale)[:spare])
+        return spare > 0
+
     def _shed_surplus(self, watcher: Watcher) -> bool:
-        """Free surplus places, first those without a process, then the oldest; return whether the
-        turn was over before all of them were free."""
+        """Free surplus places; return whether the turn was over before all of them were free."""
         places = watcher.places
         surplus = places.held - watcher.goal.numprocesses
         if surplus <= 0:
             return False
-        rows = [*reversed(places.pending), *places.ending, *places.stale, *places.fresh]
-        for process in [process for process in rows if process.holds_place][:surplus]:
+        self._stop_spare(watcher)  # what ends anyway leaves its place first
+        there = (*reversed(places.pending), *places.ending, *places.stale, *places.fresh)
+        for process in places.by_worth(one for one in there if one.holds_place)[:surplus]:
             places.release(process)
             if process in places.pending:
-                if places.asked_for == process.wid:
-                    watcher.withdraw("before_spawn", process.wid)
-                    places.asked_for = 0
-                places.remove(process)
+                watcher.drop(process)
             elif process not in places.ending:
                 self.stop(watcher, process, watcher.goal.size_cause)
                 if self.turn_is_over():

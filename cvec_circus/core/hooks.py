@@ -36,7 +36,6 @@ class Asker:
     def ask(self, watcher: Watcher, question: Question, **facts: object) -> int:
         """Ask a hook, keep what the answer is for, and return the token the answer will have."""
         watcher.last_token += 1
-        watcher.questions = watcher.questions or {}
         watcher.questions[watcher.last_token] = question
         self.ports.hooks.ask(watcher, question.name, watcher.last_token, facts)
         return watcher.last_token

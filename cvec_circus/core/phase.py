@@ -47,7 +47,7 @@ def _of_running(watcher: Any) -> str:
     places, rollout = watcher.places, watcher.rollout
     if watcher.life is OPENING or not places.slots:
         return "up" if watcher.is_ready else "starting"
-    if any(process.unready for process in places.fresh):
+    if not places.unwell.keys().isdisjoint(places.fresh):
         return "unready"
     if any(_backs_off(watcher, wid) for wid, memory in places.backoffs.items() if memory.deaths):
         return "backoff"
@@ -64,8 +64,6 @@ def _backs_off(watcher: Any, wid: int) -> bool:
 
 
 def _still_serves(watcher: Any) -> bool:
-    """Tell whether every unproved process replaces one that still serves."""
-    places, rollout = watcher.places, watcher.rollout
-    if rollout is None or not rollout.is_partial:
-        return False
-    return len(places.pending) + len(places.unproved) <= len(places.stale)
+    """Tell whether every place that has no ready process is served by one that is replaced."""
+    rollout = watcher.rollout
+    return rollout is not None and rollout.is_partial and not watcher.lacks

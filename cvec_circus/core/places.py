@@ -7,13 +7,13 @@ recounted: each change of a slot goes through a method that keeps the counters r
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
-from cvec_circus.base.rows import EMPTY, Row, enter, strike
 from cvec_circus.base.timers import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import PURPOSES, ManagedProcess, ProcessState, Purpose
-from cvec_circus.wire.cause import NONE, Cause
+from cvec_circus.wire.cause import MAX_AGE, NONE, Cause
 from cvec_circus.wire.outcome import Death
 
 EXEC_TIME = 1.0
@@ -22,23 +22,26 @@ EXEC_TIME = 1.0
 DEATHS = 20
 """How many deaths a watcher remembers."""
 
+_SPAWNED_AT = attrgetter("spawned_at")
+
 
 class Places:
     """The processes of a watcher and their counters. Owned by the supervisor thread."""
 
     name: str  # the watcher's
     slots: dict[int, ManagedProcess]  # all of them, by wid
-    pending: Row[ManagedProcess]  # those that wait for their spawn
-    awaited: Row[ManagedProcess]
+    pending: dict[ManagedProcess, None]  # those that wait for their spawn
+    awaited: dict[ManagedProcess, None]
     """Those of them whose spawn a start, a reload or an order waits for. Nothing waits for the
     successor of a process that died by itself."""
-    fresh: Row[ManagedProcess]  # running and to be kept, in order of spawning
-    stale: Row[ManagedProcess]  # running and to be replaced, likewise
-    ending: Row[ManagedProcess]  # being stopped, or with leftovers
-    trials: Row[ManagedProcess]  # running, without a yes from after_spawn
-    unproved: Row[ManagedProcess]  # fresh and not proved, or on trial
+    fresh: dict[ManagedProcess, None]  # running and to be kept, in order of spawning
+    stale: dict[ManagedProcess, None]  # running and to be replaced, likewise
+    ending: dict[ManagedProcess, None]  # being stopped, or with leftovers
+    trials: dict[ManagedProcess, None]  # running, without a yes from after_spawn
+    unproved: dict[ManagedProcess, None]  # fresh and not proved, or on trial
+    unwell: dict[ManagedProcess, None]  # running, and known not to be ready: `unready` says why
     ready: list[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
-    expired: list[ManagedProcess]  # those older than `max_age`
+    expired: dict[ManagedProcess, Cause]  # to be replaced when no rollout is under way, and why
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
     held: int  # how many of the `numprocesses` places are held
     stale_count: int  # stale processes that are not gone yet, or have leftovers
@@ -63,18 +66,22 @@ class Places:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.slots = {}
-        self.pending = self.awaited = self.fresh = self.stale = self.ending = EMPTY
-        self.trials = self.unproved = EMPTY
-        self.ready, self.expired, self.deaths, self.free_wids = [], [], [], []
+        self.slots, self.pending, self.awaited = {}, {}, {}
+        self.fresh, self.stale, self.ending = {}, {}, {}
+        self.trials, self.unproved, self.unwell, self.expired = {}, {}, {}, {}
+        self.ready = []  # an empty deque takes 600 bytes
         self.agenda = Agenda()
-        self.backoffs = EMPTY
         self.held = self.stale_count = self.grants = self.spawns = self.restarts = 0
-        self.failed_exits = self.asked_for = self.shortages = 0
+        self.failed_exits = 0
+        self.asked_for = self.shortages = 0
         self.stale_cause = NONE
-        self.next_spawn_at, self.next_wid = 0.0, 1
+        self.next_spawn_at = 0.0
         self.trouble = self.refused = ""
         self.exhausted = self.has_run = False
+        self.deaths = []
+        self.backoffs = {}
+        self.free_wids = []
+        self.next_wid = 1
 
     # -- questions
 
@@ -105,6 +112,27 @@ class Places:
         """Return how many fresh processes are proved."""
         return len(self.fresh) - len(self.unproved)
 
+    def ready_count(self) -> int:
+        """Return how many fresh processes are proved, and ready still."""
+        lost = sum(one in self.fresh and one not in self.unproved for one in self.unwell)
+        return self.proved_count() - lost
+
+    def worth(self, process: ManagedProcess) -> int:
+        """Return the rank by which processes end where only some do, the lowest first: those that
+        fail, those that do not run, those that are not proved yet, those that are ready."""
+        is_running = process.state is ProcessState.RUNNING
+        if is_running and process.is_ready and process not in self.trials:
+            return 3
+        memory = self.backoffs.get(process.wid)
+        if process.unready or (memory is not None and memory.deaths):
+            return 0
+        return 2 if is_running else 1
+
+    def by_worth(self, processes: Iterable[ManagedProcess]) -> list[ManagedProcess]:
+        """Return processes in the order in which they end: by their worth, and then by their age,
+        the oldest first."""
+        return sorted(sorted(processes, key=_SPAWNED_AT), key=self.worth)
+
     def unkillable(self) -> list[ManagedProcess]:
         """Return the processes that SIGKILL did not end."""
         return [process for process in self.ending if process.unkillable]
@@ -119,7 +147,6 @@ class Places:
         """Return the memory of that slot's deaths."""
         memory = self.backoffs.get(wid)
         if memory is None:
-            self.backoffs = self.backoffs or {}
             memory = self.backoffs[wid] = Backoff()
         return memory
 
@@ -173,9 +200,10 @@ class Places:
             cause = self.stale_cause
         process = self.slots[wid] = ManagedProcess(self.name, wid, cause)
         self.held += 1
-        self.pending = enter(self.pending, process)
-        if not (memory and memory.is_respawn):
-            self.awaited = enter(self.awaited, process)
+        self.pending[process] = None
+        process.is_respawn = memory is not None and memory.is_respawn
+        if not process.is_respawn:
+            self.awaited[process] = None
         self.spawn_at(process, max(now, memory.ready_at if memory else now), now)
         return process
 
@@ -198,6 +226,12 @@ class Places:
         if not process.killed and (due_at is None or due_at > kill_at):
             self.due(process, purpose, kill_at)
 
+    def forget_ages(self) -> None:
+        """Forget which processes are older than `max_age`; what a client has chosen stays so."""
+        old = [one for one, cause in self.expired.items() if cause.text == MAX_AGE.text]
+        for process in old:
+            del self.expired[process]
+
     def release(self, process: ManagedProcess) -> None:
         """Make room for another process while this one still exists."""
         if process.holds_place:
@@ -206,8 +240,7 @@ class Places:
 
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
         """Mark a running process as one to be replaced."""
-        del self.fresh[process]
-        self.stale = enter(self.stale, process)
+        self.stale[process] = self.fresh.pop(process)
         self.unproved.pop(process, None)
         process.stale, process.cause = True, cause
         self.stale_count += 1
@@ -221,10 +254,9 @@ class Places:
 
     def keep(self, process: ManagedProcess) -> None:
         """Keep a stale process after all, in a place of its own."""
-        del self.stale[process]
-        self.fresh = enter(self.fresh, process)
+        self.fresh[process] = self.stale.pop(process)
         if not process.proved or process in self.trials:
-            self.unproved = enter(self.unproved, process)
+            self.unproved[process] = None
         process.stale, process.cause = False, NONE
         self.stale_count -= 1
         self.held += not process.holds_place
@@ -233,16 +265,24 @@ class Places:
     def prove(self, process: ManagedProcess) -> None:
         """Note that a process is ready, and after_spawn has said yes to it."""
         if process.proved and process not in self.trials:
-            self.unproved = strike(self.unproved, process)
+            strike(self.unproved, process)
+
+    def mark_unready(self, process: ManagedProcess, text: str) -> None:
+        """Note why a process is not ready, "" if it is."""
+        process.unready = text
+        if text:
+            self.unwell[process] = None
+        else:
+            strike(self.unwell, process)
 
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""
         process.enter(ProcessState.RUNNING)
         process.pid, process.generation, process.spawned_at = pid, generation, now
         self.restarts += process not in self.awaited
-        self.pending = strike(self.pending, process)
-        self.awaited = strike(self.awaited, process)
-        self.fresh, self.unproved = enter(self.fresh, process), enter(self.unproved, process)
+        strike(self.pending, process)
+        strike(self.awaited, process)
+        self.fresh[process] = self.unproved[process] = None
         self.spawns += 1
         self.shortages = 0
         self.trouble = ""
@@ -252,9 +292,9 @@ class Places:
         process.enter(state)
         process.unkillable = False
         self.agenda.drop([(process, Purpose.EXPIRE), (process, Purpose.READY_BY)])
-        for row in (self.fresh, self.stale, self.trials, self.unproved):
+        for row in (self.fresh, self.stale, self.trials, self.unproved, self.unwell):
             row.pop(process, None)
-        self.ending = enter(self.ending, process)
+        self.ending[process] = None
 
     def remove(self, process: ManagedProcess) -> None:
         """Remove a slot of which nothing is left."""
@@ -263,7 +303,7 @@ class Places:
         self.release(process)
         self.stale_count -= process.stale
         rows = (self.pending, self.awaited, self.fresh, self.stale, self.ending)
-        for row in (*rows, self.trials, self.unproved):
+        for row in (*rows, self.trials, self.unproved, self.unwell):
             row.pop(process, None)
         if self.agenda:
             self.agenda.drop([(process, purpose) for purpose in PURPOSES])
@@ -275,3 +315,10 @@ class Places:
         for process in list(self.pending):
             self.remove(process)
         self.ready.clear()
+
+
+def strike(row: dict[ManagedProcess, None], process: ManagedProcess) -> None:
+    """Take a process out of a row. An empty one takes no memory: there may be ten thousand."""
+    row.pop(process, None)
+    if not row:
+        row.clear()

@@ -229,6 +229,9 @@ class Ledger(Protocol):
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note that a process has been ready once."""
 
+    def unwell(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note why a process is not ready and whether it is doubted, or that neither is so now."""
+
     def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note that the leader has ended, which its watcher has recorded."""
 

@@ -27,9 +27,11 @@ is free, leftovers and all, so its successor is spawned only then: a port may st
 generations would be two copies. The successor is a new slot with the same wid, after the wait that
 its predecessor's death has earned.
 
-A process gives its place up before that in two cases. There is one too many: slots without a
-process go first, then the oldest. Or it is *stale*: a reload makes every process stale, `max_age`
-one at a time, and its successor may start beside it: see `rollout`.
+A process gives its place up before that in two cases. There is one too many. Or it is *stale*: a
+reload makes every process stale, `max_age` and `kill --surge` some, and its successor may start
+beside it: see `rollout`. In both cases what fails goes first, such as the slot of a crash loop;
+then a slot without a process, then what is not proved yet, and what is ready last; of equals, the
+oldest first.
 
 **A process is proved** when it has been ready once: all its checks of `ready` have held or, without
 any, it has lived `min_uptime`. See `proof`.
@@ -107,6 +109,7 @@ class ManagedProcess:
     stale: bool  # it is to be replaced: of an older generation than the goal's, or too old
     cause: Cause  # what asked it to end; without text while nothing did
     spawn_cause: Cause  # what made it start
+    is_respawn: bool  # it succeeds one that died by itself, so no order waits for it
     spawned_at: float
     started: float  # the same by the wall clock, for `stats`
     killed: bool  # SIGKILL has been sent
@@ -130,7 +133,7 @@ class ManagedProcess:
         self.state, self.exit_code = ProcessState.PENDING, None
         self.pid = self.generation = 0
         self.holds_place = True
-        self.stale = self.killed = self.unkillable = self.cleared = False
+        self.stale = self.killed = self.unkillable = self.cleared = self.is_respawn = False
         self.checked = self.has_watchdog = self.proved = False
         self.doubted = spawn_cause.text == LIVE.text
         self.unready = self.refusal = ""

@@ -6,7 +6,8 @@ False` that exits with 0 is proved as well. Until then a rollout stops no old pr
 dependants of its watcher wait.
 
 A process not proved within `ready_timeout` is kept, unless it fails a rollout. After the proof only
-`live` stops a process; a `ready` check that no longer holds is reported. A process that `live`
+`live` stops a process; a `ready` check that no longer holds is reported, and fails a rollout that
+could still go back if it does not hold again within `ready_timeout`. A process that `live`
 stops counts as dead: its successor backs off and is not ready before its own `live` checks have
 held once, and the rollout that started it fails.
 """
@@ -28,6 +29,8 @@ class Prover(Roller):
         """Begin to judge a process that was spawned just now."""
         options = watcher.options
         process.checked, process.has_watchdog = bool(options.ready), wants_watchdog(options.live)
+        if process.doubted:
+            self.ports.ledger.unwell(watcher, process)
         if process.checked:
             watcher.places.due(process, Purpose.READY_BY, self.now() + options.ready_timeout)
             self.watch(watcher, process)
@@ -47,6 +50,10 @@ class Prover(Roller):
         """Act on the deadline of the proof."""
         if process.state is not ProcessState.RUNNING:
             return  # one that came due at the same moment has failed the rollout of both
+        if process.proved:
+            if process.unready and self.judges(watcher, process, READY):
+                self.fail_rollout(watcher, process, f"{process.unready}, though it had been ready")
+            return
         if not process.checked:
             self.prove(watcher, process)
             return
@@ -69,7 +76,7 @@ class Prover(Roller):
                 self.ports.probes.proved(watcher, process)
         before = f"the one before: {process.spawn_cause.why}"
         told = f"process {process.pid} has not passed its live checks yet; {before}"
-        process.unready = told if process.doubted else ""
+        self._mark_unready(watcher, process, told if process.doubted else "")
         watcher.places.prove(process)
 
     def probed(
@@ -90,6 +97,9 @@ class Prover(Roller):
         if not process.proved:
             return  # its time is not up
         self._is_unready(watcher, process, f"process {process.pid}: {failure}")
+        if self.judges(watcher, process, READY):
+            until = self.now() + watcher.options.ready_timeout
+            watcher.places.due(process, Purpose.READY_BY, until)
         if is_live and watcher.options.live_action == "restart" and watcher.goes_on:
             is_judged = self.judges(watcher, process, LIVE)
             process.well_for = well_for
@@ -108,20 +118,34 @@ class Prover(Roller):
                 places.due(process, purpose, until)
 
     def _is_unready(self, watcher: Watcher, process: ManagedProcess, text: str) -> None:
-        process.unready = text
+        self._mark_unready(watcher, process, text)
         watcher.is_told_ready = False
         told = {"process_pid": process.pid, "wid": process.wid, "reason": text}
         self.publish(watcher, "unready", READY, **told)
 
+    def _mark_unready(self, watcher: Watcher, process: ManagedProcess, text: str) -> None:
+        """Note why a process is not ready, "" if it is."""
+        if process.unready != text:
+            watcher.places.mark_unready(process, text)
+            self.ports.ledger.unwell(watcher, process)
+
+    def go_on(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Go on with the proof of a process that an earlier daemon has left. What was not ready
+        stays so until its checks hold again."""
+        places, now, options = watcher.places, self.now(), watcher.options
+        if not process.proved:
+            own = now + options.ready_timeout, process.spawned_at + options.min_uptime
+            places.due(process, Purpose.READY_BY, own[0] if process.checked else own[1])
+        elif not (process.checked or options.live):
+            process.doubted = False
+            self._mark_unready(watcher, process, "")
+        self.watch(watcher, process)
+
     def tell_ready(self, watcher: Watcher) -> None:
         """Publish that a watcher is ready: once in each life, and after it was not."""
-        places = watcher.places
         if not watcher.is_manned:
-            lacking = watcher.goal.numprocesses - places.proved_count()
-            if watcher.one_shot:
-                lacking = len(places.pending) + len(places.unproved)
-            if lacking > len(places.stale):
-                watcher.ready_at = None  # the stale processes do not serve every place
+            if watcher.lacks:
+                watcher.ready_at = None
         elif watcher.is_told_ready:
             watcher.ready_at = self.now() if watcher.ready_at is None else watcher.ready_at
         elif watcher.is_ready:

@@ -63,6 +63,8 @@ class Row(NamedTuple):
     proved: bool
     stopping: tuple[list[str], float] | None  # why it was asked to end, and when SIGKILL is due
     has_watchdog: bool = False
+    doubted: bool = False
+    unready: str = ""
 
 
 class Written(NamedTuple):
@@ -106,6 +108,7 @@ def revive(written: Written) -> Watcher:
         else:
             places["fresh"].append(row.wid)
             places["unproved"] += [] if row.proved else [row.wid]
+            places["unwell"] += [row.wid] if row.unready else []
     taken_wids = {row.wid for row in rows}
     places["next_wid"] = max(taken_wids, default=0) + 1
     places["free_wids"] = [[False, n] for n in range(1, places["next_wid"]) if n not in taken_wids]
@@ -136,6 +139,8 @@ def _slot(name: str, row: Row, generation: int) -> State:
         "checked": row.checked,
         "has_watchdog": row.has_watchdog,
         "proved": row.proved,
+        "doubted": row.doubted,
+        "unready": row.unready,
     }
     if row.stopping is not None:
         known.update(state=ProcessState.STOPPING.value, cause=tuple(row.stopping[0]))

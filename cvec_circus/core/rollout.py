@@ -38,7 +38,7 @@ from cvec_circus.options.checks import processes_of, prove_nothing
 from cvec_circus.options.generation import Undo
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.wire.cause import EXIT, LIVE, MAX_AGE, NONE, ROLLBACK, Cause
+from cvec_circus.wire.cause import EXIT, LIVE, MAX_AGE, NONE, READY, ROLLBACK, Cause
 
 FIRST_RETRY = 60.0
 """Seconds before the replacement of a process that is too old is retried; doubles after each
@@ -91,13 +91,12 @@ class Roller(Ender):
                 self.stop(watcher, process, cause)
         watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
         self.roll_out(watcher, cause, undo, way_back, list(places.fresh), sequential)
-        places.awaited = {**places.awaited, **places.pending}
+        places.awaited.update(places.pending)
 
-    def replace_some(
+    def _replace_some(
         self, watcher: Watcher, processes: Iterable[ManagedProcess], cause: Cause
     ) -> None:
-        """Begin a rollout of some processes of the generation that is wanted, when no other rollout
-        is under way."""
+        """Begin a rollout of some processes of the generation that is wanted."""
         olds = list(processes)
         if not olds:
             return
@@ -105,13 +104,17 @@ class Roller(Ender):
         self.roll_out(watcher, cause, watcher.settings.undo_nothing(), way_back, olds)
 
     def replace_expired(self, watcher: Watcher) -> None:
-        """Begin the rollout of a process that is older than `max_age`, one of a watcher at a time,
-        when no other rollout is under way."""
+        """Begin the rollout of processes that are to be replaced when no other one is under way:
+        those that a client has chosen together, or one that is older than `max_age`."""
         places = watcher.places
         while places.expired and watcher.rollout is None and not places.being_replaced():
-            process = places.expired.pop(0)
-            if process in places.fresh:
-                self.replace_some(watcher, [process], MAX_AGE)
+            first = min(places.expired, key=places.worth)
+            cause, chosen = places.expired[first], [first]
+            if cause.text != MAX_AGE.text:
+                chosen = [one for one, why in places.expired.items() if why == cause]
+            for process in chosen:
+                del places.expired[process]
+            self._replace_some(watcher, (one for one in chosen if one in places.fresh), cause)
 
     def roll_out(
         self,
@@ -164,14 +167,37 @@ class Roller(Ender):
     def spare(self, watcher: Watcher) -> int:
         """Return how many stale processes may be stopped now."""
         places, rollout = watcher.places, watcher.rollout
-        is_checked = rollout is not None and rollout.is_checked
-        good = places.proved_count() if is_checked else len(places.fresh) - len(places.trials)
+        good = len(places.fresh) - len(places.trials)
+        if rollout is not None and rollout.is_checked:  # a rollback fails by nothing, so it goes on
+            good = places.ready_count() if rollout.way_back else places.proved_count()
         unavailable = rollout.unavailable if rollout is not None else 0
         need = watcher.goal.numprocesses - max(unavailable, watcher.stops_first)
+        need -= self._bystanders(watcher)
         if watcher.one_shot:  # what has done its work is not replaced
             need = min(need, len(places.fresh) + len(places.pending) + places.grants)
         need -= sum(process.holds_place for process in places.unkillable())
         return max(0, min(len(places.stale), len(places.stale) + good - max(0, need)))
+
+    def _brings(self, watcher: Watcher, process: ManagedProcess) -> bool:
+        """Tell whether a process that is not stale is a new one of the rollout: of a partial one,
+        neither what was there before nor what succeeds a process that has died by itself."""
+        rollout = watcher.rollout
+        if rollout is None or not rollout.is_partial:
+            return True
+        was_there = 0.0 < process.spawned_at < rollout.began_at
+        return not (process.is_respawn or was_there)
+
+    def _bystanders(self, watcher: Watcher) -> int:
+        """Return how many places have no process that counts, and get none by the rollout, such as
+        that of a crash loop: what a partial rollout replaces does not wait for them."""
+        places, rollout = watcher.places, watcher.rollout
+        if rollout is None or not rollout.is_partial:
+            return 0
+        lacking = {*places.pending, *places.trials}
+        if rollout.is_checked:
+            lacking.update(places.unproved, places.unwell)
+        held = (one for one in lacking if one.holds_place and not one.stale)
+        return sum(not self._brings(watcher, one) for one in held)
 
     def end_rollout(self, watcher: Watcher) -> bool:
         """End the rollout when all that it replaces is gone and what replaces it is good enough;
@@ -185,7 +211,7 @@ class Roller(Ender):
             return False
         is_ordered = not (rollout.is_partial or rollout.cause.text == ROLLBACK.text)
         left = places.stale_count if is_ordered else places.being_replaced()
-        if left or (rollout.is_checked and places.unproved):
+        if left or (rollout.is_checked and self._unproved(watcher)):
             return False
         watcher.rollout = None
         if is_ordered:
@@ -201,24 +227,34 @@ class Roller(Ender):
         """Tell whether a failure of that process is one of the rollout that is under way.
 
         For a proved process only its end counts, by itself or because it is not alive, unless the
-        rollout only waits for unkillable processes. Where nothing is proved (`min_uptime` is 0, and
-        there is no check) an exit does not count.
+        rollout only waits for unkillable processes; and that it has not been ready again in time,
+        while an old one can be kept. Where nothing is proved (`min_uptime` is 0, and there is no
+        check) an exit does not count.
 
         Args:
-            end: What ends the process, or has ended it; without text if it keeps running.
+            end: What ends the process, or has ended it; `READY` if it keeps running and is not
+                ready again, without text if it has not been ready.
         """
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or not rollout.way_back or not watcher.wants_to_run:
             return False
-        if process.stale or not process.holds_place:
+        if process.stale or not (process.holds_place and self._brings(watcher, process)):
             return False
         if not process.proved or process in places.trials:
             return True
-        is_over = not (places.being_replaced() or places.awaited or places.unproved)
-        is_new = not rollout.is_partial or process.spawned_at >= rollout.began_at
+        if end == READY:
+            return bool(places.stale)
+        is_over = not (places.being_replaced() or places.awaited or self._unproved(watcher))
         proves = process.checked or watcher.options.min_uptime > 0
         means_something = end == LIVE or (end == EXIT and proves)
-        return is_new and means_something and not is_over
+        return means_something and not is_over
+
+    def _unproved(self, watcher: Watcher) -> list[ManagedProcess]:
+        """Return the new processes of the rollout that are not proved."""
+        rollout, unproved = watcher.rollout, list(watcher.places.unproved)
+        if rollout is None or not rollout.is_partial:
+            return unproved
+        return [one for one in unproved if self._brings(watcher, one)]
 
     def fail_rollout(
         self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False
@@ -233,9 +269,10 @@ class Roller(Ender):
         """
         places, rollout = watcher.places, watcher.rollout
         assert rollout is not None and rollout.way_back
-        cause, replaced = ROLLBACK._replace(why=text), watcher.replaced
+        cause = ROLLBACK._replace(why=text)
         kept, is_partial, undo = list(places.stale), rollout.is_partial, rollout.undo
         self._keep_old(watcher, process, cause)
+        replaced = watcher.replaced
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
             self.roll_out(
@@ -285,11 +322,11 @@ class Roller(Ender):
         """Keep the stale processes, and stop the new ones that failed with that one."""
         places, rollout = watcher.places, watcher.rollout
         assert rollout is not None
-        is_partial = rollout.is_partial
-        failed = [one for one in places.unproved if one is process or not is_partial]
-        if places.asked_for:
-            watcher.withdraw("before_spawn", places.asked_for)
-        places.drop_pending()
+        failed = self._unproved(watcher)
+        if process in places.fresh and process not in failed:
+            failed.append(process)
+        for one in [one for one in places.pending if self._brings(watcher, one)]:
+            watcher.drop(one)
         for one in list(places.stale):
             places.keep(one)
         if process in places.ending:
@@ -302,7 +339,10 @@ class Roller(Ender):
             self.stop(watcher, one, cause)
         if watcher.one_shot:
             places.grants = 0
-        places.hasten(self.now())
+        if rollout.is_partial:
+            places.backoffs.pop(process.wid, None)
+        else:
+            places.hasten(self.now())
         places.backoff(process.wid).cause = cause  # of the spawn in its place, if there is one
 
     def _put_off(self, watcher: Watcher) -> None:
@@ -312,7 +352,7 @@ class Roller(Ender):
         for process in places.fresh:
             if places.deadline(process, Purpose.EXPIRE) is None:
                 places.due(process, Purpose.EXPIRE, self.now() + watcher.age_retry)
-        places.expired.clear()
+        places.forget_ages()
 
     # -- options that count at once
 
@@ -327,7 +367,7 @@ class Roller(Ender):
             soonest = self.now() + watcher.options.warmup_delay
             places.next_spawn_at = min(places.next_spawn_at, soonest)
         if "max_age" in changed or "max_age_variance" in changed:
-            places.expired.clear()
+            places.forget_ages()
             for process in places.fresh:
                 places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
         if "singleton" in changed and watcher.options.singleton and any(places.leaders()):

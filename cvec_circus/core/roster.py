@@ -286,8 +286,8 @@ class Roster(Watchers):
             self._expect(given, wait, [watcher], chosen)
         if given.surge:
             chosen = [process for process in chosen if process in watcher.places.fresh]
-        if given.surge and watcher.rollout is None and watcher.is_up and watcher.wants_to_run:
-            self.steps.replace_some(watcher, chosen, given.cause)
+        if given.surge and watcher.is_running and watcher.wants_to_run:
+            watcher.places.expired.update(dict.fromkeys(chosen, given.cause))
         else:
             self._end(given, chosen)
         self.touch(watcher)

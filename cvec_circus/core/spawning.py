@@ -6,7 +6,6 @@ import errno
 
 from cvec_circus.base.clock import exponential, jittered
 from cvec_circus.base.figures import counted
-from cvec_circus.base.rows import enter
 from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY, NEVER
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES
@@ -132,7 +131,7 @@ class Spawner(Prover):
         if watcher.has_hook("after_spawn"):
             asked = Question("after_spawn", watcher.lives, now, wid, pid)
             self.ask(watcher, asked, pid=pid)
-            places.trials = enter(places.trials, process)
+            places.trials[process] = None
         self.begin_proof(watcher, process)
 
     # -- what failed

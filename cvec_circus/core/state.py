@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cvec_circus.base.rows import EMPTY
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
 from cvec_circus.core.goal import Failed, Goal, Rollout, Run
@@ -35,8 +34,8 @@ PLACES = (
 
 RUNS = ("run", "last_run")
 
-ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials", "unproved")
-ALL_ROWS = (*ROWS, "ready", "expired")
+ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials", "unproved", "unwell")
+ALL_ROWS = (*ROWS, "ready")
 """Processes, written by their wid."""
 
 
@@ -110,6 +109,7 @@ def places_state(places: Places) -> State:
         "deaths": [death.to_state() for death in places.deaths],
         **{row: [p.wid for p in rows[row] if p.state is not ProcessState.REMOVED] for row in rows},
         "slots": [{**taken(p, *p.__slots__), "state": p.state.value} for p in slots],
+        "expired": [[p.wid, c] for p, c in places.expired.items() if p in places.fresh],
         "agenda": [[process.wid, int(purpose), at] for (process, purpose), at in agenda],
         "backoffs": [[wid, taken(one, *one.__slots__)] for wid, one in places.backoffs.items()],
     }
@@ -128,8 +128,9 @@ def restore_places(places: Places, state: State) -> None:
         process.state = ProcessState(row["state"])
     rows = {row: [places.slots[wid] for wid in state[row]] for row in ALL_ROWS}
     for row in ROWS:
-        setattr(places, row, dict.fromkeys(rows[row]) or EMPTY)
-    places.ready, places.expired = rows["ready"], rows["expired"]
+        setattr(places, row, dict.fromkeys(rows[row]))
+    places.ready = rows["ready"]
+    places.expired = {places.slots[wid]: Cause(*cause) for wid, cause in state["expired"]}
     for wid, purpose, at in state["agenda"]:
         places.agenda.set((places.slots[wid], Purpose(purpose)), at)
     for wid, memory in state["backoffs"]:

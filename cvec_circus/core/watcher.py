@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from cvec_circus.base.named import NamedTuple
-from cvec_circus.base.rows import EMPTY
 from cvec_circus.core.conditions import (
     LASTING,
     TIMED,
@@ -85,11 +84,13 @@ class Watcher:
         self.life = DOWN
         self.places = Places(name)
         self.conditions = []
-        self.questions = EMPTY
-        self.rollout = self.failed = self.gate = self.ready_at = self.run = self.last_run = None
+        self.questions = {}
+        self.rollout = self.failed = self.gate = None
         self.is_told_ready = False
+        self.age_retry = 0.0
         self.place = self.last_token = self.lives = self.filled_life = self.gaps = 0
-        self.filled_at = self.age_retry = 0.0
+        self.filled_at = 0.0
+        self.ready_at = self.run = self.last_run = None
         self.due_cause = NONE
         self.reason = self.missed = ""
         self.strays = ()
@@ -149,7 +150,7 @@ class Watcher:
     @property
     def is_ready(self) -> bool:
         """Whether every place has a process that is proved, and ready still."""
-        return self.is_manned and not any(process.unready for process in self.places.fresh)
+        return self.is_manned and self.places.unwell.keys().isdisjoint(self.places.fresh)
 
     @property
     def is_manned(self) -> bool:
@@ -158,6 +159,16 @@ class Watcher:
         if self.life is not UP or places.pending or places.unproved:
             return False
         return self.is_full if self.one_shot else len(places.fresh) >= self.goal.numprocesses
+
+    @property
+    def lacks(self) -> int:
+        """How many places have neither a ready process nor one that serves until it is replaced."""
+        places = self.places
+        lacking = self.goal.numprocesses - places.ready_count()
+        if self.one_shot:
+            lacking = len(places.pending) + len(places.unproved)
+        serving = sum(one.is_ready and one not in places.trials for one in places.stale)
+        return max(0, lacking - serving)
 
     @property
     def has_completed(self) -> bool:
@@ -300,6 +311,13 @@ class Watcher:
         asked = self.questions.items()
         for token in [t for t, one in asked if (one.name, one.wid, one.pid) == about]:
             del self.questions[token]
+
+    def drop(self, process: ManagedProcess) -> None:
+        """Remove a slot that waits for its spawn."""
+        if self.places.asked_for == process.wid:
+            self.withdraw("before_spawn", process.wid)
+            self.places.asked_for = 0
+        self.places.remove(process)
 
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run; with a schedule, until its next run."""

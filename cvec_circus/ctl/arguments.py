@@ -12,7 +12,8 @@ from cvec_circus import version_text
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.commands import table
-from cvec_circus.ctl.output import page_of
+from cvec_circus.commands.base import CONCEAL
+from cvec_circus.ctl.output import conceals, page_of
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.options.nearest import did_you_mean
@@ -158,7 +159,7 @@ def main_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     parser.set_defaults(tunnel=None)
-    shells = "print a script by which SHELL completes the command lines of all programs of ours: "
+    shells = "print a script by which SHELL completes the command lines of all our programs: "
     shells += "bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=version_text(PROG))
@@ -239,9 +240,10 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     local = {switch.prop for switch in command.local}
     options.local = {key: switches[key] for key in switches.keys() & local}
     try:
-        return command.message([*args, *rest[at + 1 :]], switches)
+        properties = command.properties_of([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
+    return {**properties, CONCEAL.name: True} if conceals(options) else properties
 
 
 def _seconds(text: str) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import sys
 import threading
 from argparse import Namespace
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.commands.events import event_line
 from cvec_circus.ctl.arguments import PROG
-from cvec_circus.ctl.output import complain, page_of, pipe, plain, say
+from cvec_circus.ctl.output import complain, conceals, pipe, plain, say
 from cvec_circus.options.secrets import conceal_text
 from cvec_circus.wire import messages, progress, topics
 
@@ -55,9 +54,8 @@ def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
         tunnel = options.tunnel
         pubsub = tunnel.local(pubsub) if tunnel else reachable(pubsub, endpoint)
         since = properties.get("since", 0) if from_history else None
-        conceals = page_of(sys.stdout).width is not None and not options.show_secrets
         as_json = options.json or options.prettify
-        printer = Printer(properties.get("topics", ()), as_json, conceals)
+        printer = Printer(properties.get("topics", ()), as_json, conceals(options))
         printer.run(client, pubsub, EventSequence(since))
         return reply
 
@@ -65,9 +63,9 @@ def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
 class Printer:
     """Prints events. Owned by the thread that calls `run`."""
 
-    def __init__(self, wanted: Sequence[str], as_json: bool, conceals: bool = False) -> None:
+    def __init__(self, wanted: Sequence[str], as_json: bool, hides: bool = False) -> None:
         """Prepare; `wanted` are beginnings of topics, with or without "watcher." in front."""
-        self._conceals = conceals
+        self._hides = hides
         self._beginnings = tuple(map(_beginning, wanted)) or ("",)
         self._as_json = as_json
         self._loop = ZmqLoop(name="ctl")
@@ -116,7 +114,7 @@ class Printer:
             line = json.dumps({"topic": topic, "payload": content})
         else:
             line = plain(event_line(topic, payload))
-            line = conceal_text(line) if self._conceals else line
+            line = conceal_text(line) if self._hides else line
         if say(line):
             return True
         self._loop.stop()

@@ -19,7 +19,7 @@ from cvec_circus.base.figures import counted
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import CURE, LINES, log_line, shorten, writer_of
 from cvec_circus.ctl.arguments import PROG
-from cvec_circus.ctl.output import complain, page_of, pipe, plain, say, width_of
+from cvec_circus.ctl.output import complain, conceals, page_of, pipe, plain, say, width_of
 from cvec_circus.options.secrets import conceal_output
 from cvec_circus.system.terminal import Colours
 from cvec_circus.wire import messages
@@ -64,7 +64,7 @@ class Reading:
         self._client = client
         self._follows = "follow" in options.local
         self._as_json = options.json or options.prettify
-        self._conceals = page_of(sys.stdout).width is not None and not options.show_secrets
+        self._conceals = conceals(options)
         self._indent = 2 if options.prettify else None
         self._limit = {"lines": wanted.pop("lines")} if "lines" in wanted else {}
         self._age = {"age": wanted.pop("age")} if "age" in wanted else {}

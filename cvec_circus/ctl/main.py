@@ -16,7 +16,7 @@ from cvec_circus import exc
 from cvec_circus.base.patterns import regex
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT
 from cvec_circus.client.direct import exchange
-from cvec_circus.client.endpoints import absence, endpoint_from
+from cvec_circus.client.endpoints import absence, chosen
 from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, parse
 from cvec_circus.ctl.output import complain, show, show_error
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 GRACE = 1.0
 """Seconds to wait beyond the timeout that the daemon was given, for its report of the timeout."""
-
-ENDPOINT_FORM = "; an endpoint is tcp://HOST:PORT or ipc://FILE"
 
 NOT_FOUND = regex("program (.*) not found")
 """The daemon's answer to a name that no watcher has, in the words of Circus."""
@@ -81,7 +79,7 @@ def over_ssh(line: Line) -> int:
 
     options = line.options
     with tunnel_until_signal(options.ssh, options.ssh_keyfile) as tunnel:
-        options.endpoint = tunnel.local(options.endpoint or endpoint_from())
+        options.endpoint = tunnel.local(chosen(options.endpoint))
         options.tunnel = tunnel
         return carry_out(line)
 
@@ -114,7 +112,7 @@ def run(line: Line, by_script: bool = False) -> int:
     assert command is not None
     if options.ssh != (options.tunnel and options.tunnel.server):
         raise exc.ArgumentError("--ssh applies to a whole shell: give it when you start the shell")
-    endpoint = options.endpoint or endpoint_from()
+    endpoint = chosen(options.endpoint)
     if absence(endpoint, options.timeout, forwarded=bool(options.tunnel)):
         complain(unreachable(TIMED_OUT, options, None))
         return exc.EXIT_UNREACHABLE
@@ -236,8 +234,7 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
 def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:
     """Say why there is no reply, after so many seconds or at once, and what to check."""
     if reason != TIMED_OUT:
-        form = "" if "://" in (options.endpoint or endpoint_from()) else ENDPOINT_FORM
-        return f"{exc.ERROR}{reason}{form}"
+        return f"{exc.ERROR}{reason}"
     from cvec_circus.ctl.reach import why_unreachable
 
     return why_unreachable(options.endpoint, timeout, tunnel=options.tunnel)

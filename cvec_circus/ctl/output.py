@@ -59,6 +59,12 @@ _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 # -- streams
 
 
+def conceals(options: Namespace) -> bool:
+    """Tell whether a person reads the standard output, who may not want to see secrets."""
+    is_open = options.json or options.prettify or options.show_secrets
+    return not is_open and page_of(sys.stdout).width is not None
+
+
 def show(command: Command, reply: Fields, options: Namespace) -> None:
     """Print a reply that is not an error on the standard output.
 
@@ -71,12 +77,12 @@ def show(command: Command, reply: Fields, options: Namespace) -> None:
         return
     page = page_of(sys.stdout)
     is_for_people = options.table or page.width is not None
-    conceals = page.width is not None and not options.show_secrets
+    hides = conceals(options)
     try:
         chosen = command.chosen(reply, options.local, is_for_people)
-        shown = command.concealed(chosen) if conceals else chosen
+        shown = command.concealed(chosen) if hides else chosen
         words = command.words(shown) if is_for_people else command.script(shown)
-        if conceals and shown is chosen:  # else each value is by itself: joined, one ends another
+        if hides and shown is chosen:  # else each value is by itself: joined, one ends another
             words = _concealed(words)
         text = plain(words) if isinstance(words, str) else lay_out(words, page)
         remarks = list(command.remarks(reply))
@@ -85,7 +91,7 @@ def show(command: Command, reply: Fields, options: Namespace) -> None:
     say(text)
     for remark in remarks:
         if is_for_people:
-            say(plain(conceal_text(remark) if conceals else remark))
+            say(plain(conceal_text(remark) if hides else remark))
         else:
             complain(_open(remark, options))
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Callable
 
 from cvec_circus import __version__, exc
-from cvec_circus.client.endpoints import endpoint_from
+from cvec_circus.client.endpoints import chosen
 from cvec_circus.commands import table
 from cvec_circus.ctl.arguments import COMMON, PROG, WITH_VALUE, Line, parse
 from cvec_circus.ctl.completion import Candidates, values_of
@@ -43,7 +43,7 @@ class Shell:
             return self._code
         if not sys.stdin.isatty():
             return self._run(_next_line)
-        endpoint, tunnel = self._options.endpoint or endpoint_from(), self._options.tunnel
+        endpoint, tunnel = chosen(self._options.endpoint), self._options.tunnel
         endpoint = tunnel.named(endpoint) if tunnel else endpoint
         say(f"{PROG} {__version__}, {endpoint}: `help` lists the commands, Ctrl-D leaves")
         with editing(Completer(self._options.endpoint), history_path()):

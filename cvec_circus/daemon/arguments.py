@@ -127,6 +127,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return arguments
 
 
+def sentence(error: OSError) -> str:
+    """Say what the system has refused, and with which file."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+
+
 def complain(text: str) -> None:
     """Print a line on standard error, if there is one."""
     if sys.stderr is not None:  # for print, None would be the standard output

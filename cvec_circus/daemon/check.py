@@ -52,7 +52,7 @@ def check(
     code = EXIT_OK
     for path in paths:
         examination = examine(path, environ, cwd)
-        _check_endpoints(examination.build, allow_remote)
+        check_endpoints(examination.build, allow_remote)
         inspect(examination.build, environ, cwd)
         _check_addresses(examination.build)
         if not elsewhere:
@@ -122,7 +122,7 @@ def _line(found: Finding) -> str:
     return f"{found.place}: {kind}: {found.text}" if found.place else f"{kind}: {found.text}"
 
 
-def _check_endpoints(build: Build, allow_remote: bool) -> None:
+def check_endpoints(build: Build, allow_remote: bool) -> None:
     """Add what a start would say of endpoints."""
     if not _ENDPOINTS.isdisjoint(build.refused[build.circus.header]):
         return

@@ -28,7 +28,7 @@ def refuse_background() -> None:
 
 
 def share_output() -> None:
-    """Let programs of other users open /dev/stdout and /dev/stderr, where these are pipes of ours.
+    """Let programs of other users open /dev/stdout and /dev/stderr, where these are our pipes.
 
     A container's runtime makes the pipes for the user that it starts, root as a rule. A pipe has no
     name but those below /proc/PID/fd, so only who has it open already can open it once more.

@@ -24,6 +24,7 @@ from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.options.cgroup import OFF
 from cvec_circus.options.stream import CHANNELS, is_captured
+from cvec_circus.options.syslog import known
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, prctl, proctable
 from cvec_circus.wire.cause import Cause
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.supervisor.survival.handed import Handed
     from cvec_circus.supervisor.survival.heritage import Estate
-    from cvec_circus.system.handover import Inherited
     from cvec_circus.system.notify import Notifier
     from cvec_circus.system.pidfile import Pidfile
 
@@ -67,7 +67,7 @@ class Daemon:
         notifier: Notifier | None,
         origin: Origin,
         words: Sequence[str] = (),
-        inherited: Inherited | None = None,
+        handed: Handed | None = None,
     ) -> None:
         """Prepare. The command line takes precedence over the configuration from `origin`.
 
@@ -75,19 +75,10 @@ class Daemon:
             arguments: The command line, and `words`, the same as it was given.
             configuration, origin: What to run, and where it comes from.
             notifier: Tells the service manager.
-            inherited: What the program before an upgrade has handed over.
-
-        Raises:
-            HandoverError: That cannot be read.
+            handed: What the program before an upgrade has handed over.
         """
         self._words = words
-        self._handed: Handed | None = None
-        if inherited is not None:
-            # Few starts are upgrades. What is loaded later cannot lead back to the program before.
-            from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
-            from cvec_circus.supervisor.survival.handed import Handed
-
-            self._handed = Handed(inherited)
+        self._handed = handed
         circus = configuration.circus
         circus["allow_remote"] |= arguments.allow_remote
         self._arguments = arguments
@@ -128,7 +119,7 @@ class Daemon:
             os.umask(circus["umask"])
         files.raise_limit()
         level = arguments.log_level or ("debug" if circus["debug"] else circus["loglevel"])
-        output = arguments.log_output or circus["logoutput"]
+        output = arguments.log_output or known(circus["logoutput"])
         self._log = QueuedLog(configure_logger(logger, level, output, self._logger_config))
         try:
             self._warn()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
-import os
 import sys
+
+if __name__ == "__main__":  # as the script does, which an upgrade may not have
+    gc.disable()
+
+import argparse
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.daemon import signals
-from cvec_circus.daemon.arguments import complain, parse, parser
+from cvec_circus.daemon.arguments import complain, parse, parser, sentence
 from cvec_circus.system import completion, handover, utf8
 
 if TYPE_CHECKING:
@@ -46,15 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exc.EXIT_PROBLEM
 
 
-def sentence(error: OSError) -> str:
-    """Say what the system has refused, and with which file."""
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-
-
 def fill_standard_files() -> None:
     """Open /dev/null for each of stdin, stdout and stderr that is closed.
 
-    Otherwise a pipe of ours would get that number, and the log and every child would write to it.
+    Otherwise one of our pipes would get that number, and the log and every child would write to it.
     """
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
@@ -97,8 +96,14 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     try:
         return daemon.run()
     except (exc.CircusError, OSError) as error:
-        said = str(error) if isinstance(error, exc.CircusError) else sentence(error)
-        raise exc.CircusError(configuration.variables.conceal(said)) from error
+        failure = error
+    said = str(failure) if isinstance(failure, exc.CircusError) else sentence(failure)
+    said = configuration.variables.conceal(said)
+    if arguments.config:
+        from cvec_circus.daemon.failure import explained
+
+        said = explained(said, arguments.config, os.environ, cwd, arguments.allow_remote)
+    raise exc.CircusError(said) from failure
 
 
 def _prepare(
@@ -111,21 +116,32 @@ def _prepare(
     from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
 
-    gc.freeze()
-    gc.enable()  # the script has disabled it
     notifier = None
     if SERVICE_VARIABLES.intersection(os.environ):
         from cvec_circus.system import notify
 
         notifier = notify.take(os.environ)
     path = demo_path() if arguments.demo else arguments.config
-    configuration = load(path, os.environ, cwd)
+    handed = None
+    if inherited is None:
+        configuration = load(path, os.environ, cwd)
+    else:
+        # Few starts are upgrades. What is loaded later cannot lead back to the program before.
+        from cvec_circus.daemon.resuming import resumed
+        from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
+        from cvec_circus.supervisor.survival.handed import Handed
+
+        handed = Handed(inherited)
+        configuration = resumed(path, os.environ, cwd, handed, arguments.allow_remote)
     configuration.forget_places()
     origin = Origin(os.path.join(cwd, path), dict(os.environ), cwd)
     if arguments.daemon:
         container.refuse_background()
         detach()
-    return Daemon(arguments, configuration, notifier, origin, words, inherited), configuration
+    daemon = Daemon(arguments, configuration, notifier, origin, words, handed)
+    gc.freeze()
+    gc.enable()  # the script has disabled it
+    return daemon, configuration
 
 
 def demo_path() -> str:

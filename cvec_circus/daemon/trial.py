@@ -15,21 +15,18 @@ from importlib.util import find_spec
 from typing import Any
 
 from cvec_circus import __version__, exc, logger
-from cvec_circus.config.configuration import Configuration
-from cvec_circus.config.diff import LIVE_OPTIONS, SILENT_OPTIONS
 from cvec_circus.config.readers.document import load
-from cvec_circus.daemon.arguments import complain, parse
+from cvec_circus.daemon.arguments import complain, parse, sentence
 from cvec_circus.daemon.daemon import Daemon  # noqa: F401  # so that all of it is loaded
-from cvec_circus.daemon.main import demo_path, sentence
+from cvec_circus.daemon.main import demo_path
+from cvec_circus.daemon.resuming import judge
 from cvec_circus.daemon.succession import MainSuccession  # noqa: F401
 from cvec_circus.logs.log import configure_logger
-from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
 from cvec_circus.supervisor.survival.handed import Handed
-from cvec_circus.supervisor.survival.handing import plain
 from cvec_circus.supervisor.survival.upgrade import Upgrade  # noqa: F401
 from cvec_circus.system import utf8
-from cvec_circus.system.handover import HandoverError, Inherited, receive
+from cvec_circus.system.handover import HandoverError, receive
 
 NEEDED = ("zmq", "psutil")
 """What the daemon itself loads late or never, but its plugins, its statistics and clients need."""
@@ -48,7 +45,7 @@ def main() -> int:
         arguments = parse()
         path = demo_path() if arguments.demo else arguments.config
         configuration = load(path, os.environ, os.getcwd())
-        judge(inherited, configuration, arguments.allow_remote)
+        judge(Handed(inherited), configuration, arguments.allow_remote)
         open_files(arguments, configuration.circus)
     except exc.ConfigError as error:
         complain("; ".join(error.problems))
@@ -66,26 +63,6 @@ def main() -> int:
     return exc.EXIT_OK
 
 
-def judge(inherited: Inherited, configuration: Configuration, allow_remote: bool) -> None:
-    """Read all that was handed over, and compare it with the configuration.
-
-    Raises:
-        CircusError: Something in the configuration would need a restart of the daemon.
-        HandoverError: The state cannot be read.
-    """
-    handed = Handed(inherited)
-    configuration.circus["allow_remote"] |= allow_remote
-    names = changed(handed.document["circus"], plain(configuration.circus))
-    if names:
-        raise exc.CircusError(
-            f"the file has new values for {', '.join(names)}, which need a restart of the daemon"
-        )
-    if sockets_of(configuration) != {
-        name.lower(): note[0] for name, note in handed.sockets.items()
-    }:
-        raise exc.CircusError("the file has other sockets; run cvec_circusctl reloadconfig first")
-
-
 def open_files(arguments: argparse.Namespace, circus: Mapping[str, Any]) -> None:
     """Open what the daemon opens anew: its log, and its pid file. Nothing is written.
 
@@ -100,18 +77,6 @@ def open_files(arguments: argparse.Namespace, circus: Mapping[str, Any]) -> None
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     elif path and not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK | os.X_OK):
         raise exc.CircusError(f"{path} cannot be restored")
-
-
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Name the options of the daemon that only a restart can change, and that have changed."""
-    lasting = before.keys() & after.keys() - SILENT_OPTIONS - LIVE_OPTIONS
-    return sorted(name for name in lasting if before[name] != after[name])
-
-
-def sockets_of(configuration: Configuration) -> dict[str, Any]:
-    """Return the options of the managed sockets by their names in lower case."""
-    made = [CircusSocket(name=one.name, **one.options) for one in configuration.sockets]
-    return {one.name.lower(): one.options() for one in made}
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ nothing else wakes the daemon."""
 
 LOOKS = 2
 """How often the same turn is seen again, until it hangs. Looks are counted and not seconds: while
-the whole daemon is stopped (SIGSTOP, a frozen container) nobody looks."""
+the whole daemon is stopped (SIGSTOP, a frozen container) nothing looks."""
 
 JOIN_TIMEOUT = 1.0
 """Seconds that the end of the daemon waits for the thread."""

@@ -307,7 +307,7 @@ class Arbiter(Watchers):
             else:
                 self._end.fail(failure)
 
-    def stop(self, timeout: float = LONGEST_STOP) -> None:
+    def stop(self, timeout: float = LONGEST_STOP) -> Promise:
         """Stop everything, and return when nothing is left.
 
         On the supervisor thread itself it only begins that. It does nothing if nothing runs; but
@@ -316,23 +316,27 @@ class Arbiter(Watchers):
         Args:
             timeout: Seconds to wait at most.
 
+        Returns:
+            What `start` returns.
+
         Raises:
             TimeoutError: It takes longer; the end goes on all the same.
         """
+        end = self._end
         if not self._has_begun:
             self._stopped_by = threading.get_ident()
             if not self._has_begun:  # which it may have while that was noted
-                return
+                return end
         if self._pid not in (0, os.getpid()):
-            return  # a forked child: the arbiter runs in its parent, and has no thread here
-        end = self._end
+            return end  # a forked child: the arbiter runs in its parent, and has no thread here
         self._stop_is_called = True
         if not self._begin_to_stop("stop", self._reach.actor) or self._reach.on_owner():
-            return
+            return end
         try:
             end.exception(timeout)
         except TimeoutError:
             raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
+        return end
 
     def _begin_to_stop(self, cause: str, actor: str) -> bool:
         """Begin the end, without waiting; return False if nothing runs. In signal handlers too."""

@@ -209,7 +209,7 @@ class Process(Members):
                 if theirs[name] != subprocess.DEVNULL:
                     os.close(theirs[name])
         for name, fd in ours.items():
-            setattr(self, name, os.fdopen(fd, "rb", buffering=0))
+            setattr(self, name, os.fdopen(fd, "rb"))
 
     # -- state
 

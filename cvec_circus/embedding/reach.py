@@ -186,9 +186,11 @@ class Reach:
         self._open.add(promise)
         promise.add_done_callback(self._open.discard)
         message = {"command": command, "properties": properties}
+        waits_here = self.on_owner()
 
         def carry_out(supervisor: Supervisor) -> None:
-            supervisor.carry_out(message, PromisedReply(promise, field, supervisor.clock, actor))
+            reply = PromisedReply(promise, field, supervisor.clock, actor, waits_here)
+            supervisor.carry_out(message, reply)
 
         try:
             self.ask(carry_out)
@@ -201,10 +203,13 @@ class Reach:
 class PromisedReply(Reply):
     """Keeps a promise instead of sending a frame. Owned by the supervisor thread."""
 
-    __slots__ = ("_actor", "_field", "_promise")
+    __slots__ = ("_actor", "_field", "_promise", "waits_here")
 
-    def __init__(self, promise: Promise, field: str, clock: Clock, actor: str) -> None:
+    def __init__(
+        self, promise: Promise, field: str, clock: Clock, actor: str, waits_here: bool = False
+    ) -> None:
         super().__init__(lambda frame: None, clock)
+        self.waits_here = waits_here
         self._promise = promise
         self._field = field
         self._actor = actor

@@ -200,7 +200,7 @@ class Watchers(PublishedArbiter):
         if self._reach.is_open:
             added = self._reach.order("add", name=name, cmd=cmd, options=given)
             if not self._reach.on_owner():
-                added.result()  # the names of users are looked up elsewhere first
+                added.result()  # the names of users are looked up on a thread for that first
             handle = Watcher.of(self._reach, name)
             self._handles[fold(name)] = handle
             return handle

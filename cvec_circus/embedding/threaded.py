@@ -43,10 +43,11 @@ class ThreadedArbiter(Arbiter):
         self._signals.require_main_thread()
         return self._launch(cb, to_the_end=False)
 
-    def stop(self, timeout: float = LONGEST_STOP) -> None:
+    def stop(self, timeout: float = LONGEST_STOP) -> Promise:
         """Stop everything, and return when nothing is left, the thread included."""
-        super().stop(timeout)
+        end = super().stop(timeout)
         self.join(timeout)
+        return end
 
 
 @in_order(

@@ -17,7 +17,7 @@ from cvec_circus.embedding.calls import OWN_LOOP
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach, Snapshot, not_running
 from cvec_circus.embedding.watched import WatchedProcess
-from cvec_circus.exc import ConflictError
+from cvec_circus.exc import ConflictError, NoProcessError
 from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.wire.topics import fold
@@ -295,7 +295,7 @@ class Watcher:
         return {int(pid): info for pid, info in found.items()}
 
     def process_info(self, pid: int, extended: bool = False) -> Fields:
-        """Return what `stats` reports of one of its processes; see `info`."""
+        """Return what `stats` reports of one of its processes; NoProcessError if it is none."""
         if pid in self.pids and self._reach is not None and self._reach.on_owner():
             return self.info().get(pid, {})
         found: Fields = self._order("stats", "info", process=pid, extended=extended).result()
@@ -377,7 +377,7 @@ class Watcher:
         """Send a signal, by number or name, to one of its processes, if there are any.
 
         Raises:
-            MessageError: It has no such process, or there is no such signal.
+            MessageError: There is no such signal; or no such process, a NoProcessError.
         """
         if not self._is_at_rest:
             self._order("signal", pid=pid, signum=signum)
@@ -392,6 +392,9 @@ class Watcher:
 
     def _order(self, command: str, field: str = "", **properties: Any) -> Promise:
         """Give an order to this watcher; see `Reach.order`."""
+        pid = properties.get("pid", properties.get("process"))
+        if pid is not None and self._is_at_rest:
+            raise NoProcessError(f"process {pid} not found in {self._name}")
         if self._reach is None:
             raise not_running(command, f"{self._name} is in no arbiter")
         return self._reach.order(command, field, name=self._name, **properties)

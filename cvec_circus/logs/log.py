@@ -13,11 +13,11 @@ from cvec_circus import exc
 from cvec_circus.base.clock import poll_milliseconds
 from cvec_circus.base.figures import counted
 from cvec_circus.logs.lines import Lines
+from cvec_circus.options.syslog import SCHEME
 from cvec_circus.stream.appendfile import AppendFile
 
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
-SYSLOG = "syslog:"
 STDERR = (None, "", "-", "stdout")
 """The last one is what Circus calls stderr."""
 
@@ -73,9 +73,11 @@ class Output(logging.Handler):
     Attributes:
         url: How another process writes to the same place: a path, the URL of a syslog, or "-".
         subject: The subject of every line, if the format does not give it.
+        doubt: What is odd about it, and worth a warning; "" for nothing.
     """
 
     url = "-"
+    doubt = ""
     subject = ""
 
     def fileno(self) -> int:
@@ -116,6 +118,8 @@ class FollowedFile(Output):
     The handler of the standard library raises in the middle of the code that logs when the
     directory is gone, and so would stop a supervisor halfway through a step.
     """
+
+    _shared = -1  # until it is open
 
     def __init__(self, filename: str) -> None:
         super().__init__()
@@ -227,7 +231,7 @@ def open_output(output: str | None) -> Output:
     """Open an output: see `configure_logger`."""
     if output in STDERR:
         return Stderr()
-    if str(output).startswith(SYSLOG):
+    if str(output).startswith(SCHEME):
         from cvec_circus.logs.syslog import Syslog
 
         return Syslog(str(output))
@@ -278,4 +282,6 @@ def configure_logger(
     logger.addHandler(opened)
     logger.setLevel(level.upper())
     logger.propagate = False
+    if opened.doubt:
+        logger.warning("%s", opened.doubt)
     return Log(logger, [opened], opened.url)

@@ -35,6 +35,8 @@ def configure(name: str, level: str, output: str, by_daemon: bool) -> Callable[[
     logger.addHandler(handler)
     logger.setLevel(level.upper())
     logger.propagate = False
+    if doubt := getattr(handler, "doubt", ""):
+        logger.warning("%s", doubt)
     return fileno
 
 

@@ -12,7 +12,8 @@ from cvec_circus import exc
 from cvec_circus.base.figures import counted
 from cvec_circus.base.thread import Worker
 from cvec_circus.logs.log import FollowedFile, Log, Output, lock_of, report
-from cvec_circus.options.secrets import AS_IS, Variables, conceal_text
+from cvec_circus.options.secrets import conceal_text
+from cvec_circus.options.variables import AS_IS, Variables
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop

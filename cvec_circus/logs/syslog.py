@@ -7,8 +7,8 @@ import logging
 
 from cvec_circus import exc
 from cvec_circus.base.figures import counted
-from cvec_circus.logs.log import READER_TIMEOUT, SYSLOG, Output, line, lock_of, report
-from cvec_circus.options.stream import FACILITIES, syslog_address
+from cvec_circus.logs.log import READER_TIMEOUT, Output, line, lock_of, report
+from cvec_circus.options.syslog import parse
 from cvec_circus.system.syslog import LONGEST, Sender
 
 SEVERITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
@@ -32,22 +32,14 @@ class Syslog(Output):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__()
-        self.url = url
-        self._lost = 0
-        address, _, query = url[len(SYSLOG) :].partition("?")
-        facility = query or "user"
-        if facility not in FACILITIES:
-            report(f"{url}: there is no facility {facility!r}; its lines are of the facility user")
-            facility = "user"
-        if address.startswith("//"):
-            address = address[2:]
         try:
-            where = syslog_address(address if address[:1] == "/" else address.partition("/")[0])
-        except ValueError:
-            text = f"{url}: write syslog://HOST[:PORT] or syslog:///dev/log, then ?FACILITY"
-            raise exc.OptionError("logoutput", text) from None
-        self._sender = Sender(*where, FACILITIES.index(facility))
+            self.url, where, facility, doubt = parse(url)
+        except ValueError as error:
+            raise exc.OptionError("logoutput", f"{url}: {error}") from None
+        super().__init__()
+        self._lost = 0
+        self.doubt = f"{url}: {doubt}" if doubt else ""
+        self._sender = Sender(*where, facility)
         try:
             self._sender.open()
         except OSError as error:

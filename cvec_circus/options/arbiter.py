@@ -39,7 +39,7 @@ ARBITER_OPTIONS = OptionTable(
         Option("state_dir", "text", None),
         Option("adopt", "adoption", True),
         Option("loglevel", "choice", "info", choices=_LEVELS),
-        Option("logoutput", "text", "-"),
+        Option("logoutput", "log", "-"),
         Option("include", "text", ""),
         Option("include_dir", "text", ""),
         Option("fqdn_prefix", "text", None),

@@ -8,8 +8,9 @@ from typing import Any
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import OptionError
+from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.kinds import LONGEST_PATH, shown, to_integer, to_mapping, to_text
+from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 
@@ -70,6 +71,11 @@ class Check(NamedTuple):
         """Whether all processes are asked at one address, so that any may answer for another."""
         names = {name.lower() for name in names_in(self.target)}
         return self.kind in NETWORK_KINDS and names.isdisjoint(("wid", "pid"))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks the process, again and again; of others what came once holds."""
+        return self.kind in NETWORK_KINDS or self.kind == "exec"
 
     def __str__(self) -> str:
         """Return it as a file gives it."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.options.checks import wants_watchdog
 from cvec_circus.options.typed import ROWS, WatcherOptions
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh
 from cvec_circus.wire.cause import Cause
 
 
@@ -172,3 +175,16 @@ DEFAULTS = WatcherOptions(WATCHER_OPTIONS.defaults())
 
 PLAIN: dict[str, Callable[[Any], Any]] = {"hooks": list, "ready": str, "live": str}
 """The options whose values are not of JSON's types, with what writes one part of each."""
+
+
+def asked_of(options: WatcherOptions) -> int:
+    """Return what is expected of a process from its start on, in bits: that it becomes ready, that
+    it says WATCHDOG=1."""
+    return bool(options.ready) + 2 * bool(options.live and wants_watchdog(options.live))
+
+
+def digest(options: WatcherOptions) -> str:
+    """Return a digest of the options whose change needs fresh processes."""
+    state = {name: value for name, value in written(options).items() if needs_fresh(name)}
+    text = json.dumps(state, sort_keys=True).encode()
+    return f"{zlib.crc32(text):08x}{len(text):x}"

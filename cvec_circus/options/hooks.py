@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Union
 
 from cvec_circus.base.named import NamedTuple
-from cvec_circus.base.patterns import regex
+from cvec_circus.base.patterns import MODULE, regex
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean
@@ -30,8 +30,7 @@ PREFIX = "hooks."
 EXEC = "exec:"
 """How a hook begins that is a command instead of the name of a function."""
 
-_DOTTED = regex(r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)*[.:][^\W\d]\w*(?:\.[^\W\d]\w*)*")
-"""The name of a function. That of its module may have a dash, which no `import` statement takes."""
+_FUNCTION = regex(rf"{MODULE}[.:][^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 Target = Union[str, Callable[..., Any]]
 
@@ -128,7 +127,7 @@ def _target(value: Any) -> Target:
         return value  # type: ignore[no-any-return]
     text = to_text(value).strip()
     if not text.startswith(EXEC):
-        if not _DOTTED.fullmatch(text):
+        if not _FUNCTION.fullmatch(text):
             expected = f"neither the dotted name of a function nor {EXEC}COMMAND"
             raise ValueError(f"{shown(text)} is {expected}")
         return ours(text)

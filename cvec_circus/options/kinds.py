@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Callable, Optional
 
-from cvec_circus.base.patterns import regex
+from cvec_circus.base.patterns import DOTTED, regex
+from cvec_circus.options.endpoint import why_no_endpoint
 from cvec_circus.options.renamed import OUR_STREAMS, ours
 from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.words import check_length
@@ -47,7 +48,6 @@ PROTOCOLS = {
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
-LONGEST_PATH = 107  # bytes of the path of a unix socket: see unix(7), less the terminating zero
 LONGEST_ACCOUNT = 256  # characters; Linux allows 32, a company's directory may have more
 
 _UNITS = (
@@ -75,8 +75,6 @@ _WHOLE = regex(r"[+-]?[0-9]{1,15}")
 _DECIMAL = regex(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _OCTAL = regex(r"(?:0o)?[0-7]{1,4}")
 _INFINITY = frozenset({"", "infinity", "unlimited"})
-_ENDPOINT = regex(r"(?:tcp|ipc|inproc)://\S+")
-_DOTTED = regex(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _VARIABLE = regex(r"[^=\0]+")
 
 
@@ -174,9 +172,10 @@ def to_choice(value: Any, *choices: str) -> str:
 
 def to_endpoint(value: Any) -> str:
     """Return the address of a ZeroMQ socket, such as tcp://127.0.0.1:5555."""
-    if not _ENDPOINT.fullmatch(to_text(value)):
-        raise ValueError(f"{shown(value)} is not an endpoint such as tcp://127.0.0.1:5555")
-    return str(value)
+    text = to_text(value)
+    if reason := why_no_endpoint(text):
+        raise ValueError(f"{shown(text)}: {reason}")
+    return text
 
 
 def to_command(value: Any) -> str:
@@ -280,7 +279,7 @@ def to_stream_class(value: Any) -> str:
     name = to_text(value)
     place, _, last = ours(name).rpartition(".")
     name = last if place in OUR_STREAMS and last in STREAM_CLASSES else name
-    if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
+    if name not in STREAM_CLASSES and not DOTTED.fullmatch(name):
         known = ", ".join(STREAM_CLASSES)
         raise ValueError(f"{shown(value)} is none of {known}, and no package.Class")
     return name
@@ -337,6 +336,7 @@ KINDS: dict[str, Callable[..., Any]] = {
 
 _CHECKS = "check checks live_check live_checks dependencies share watcher_names"
 KINDS.update({name: _late("checks", name) for name in _CHECKS.split()})
+KINDS["log"] = _late("syslog", "log")
 KINDS["schedule"] = _late("schedule", "schedule")
 KINDS.update({name: _late("cgroup", name) for name in ("cgroup", "processors")})
 KINDS.update({name: _late("survival", name) for name in ("adoption", "state_name")})
@@ -366,13 +366,14 @@ def _is_finite(value: int | float) -> bool:
 
 def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
     if low is not None and number < low:
-        raise ValueError(f"{shown(number)} is less than {_bound(low)}")
+        raise ValueError(f"{_exact(number)} is less than {_exact(low)}")
     if high is not None and number > high:
-        raise ValueError(f"{shown(number)} is more than {_bound(high)}")
+        raise ValueError(f"{_exact(number)} is more than {_exact(high)}")
 
 
-def _bound(number: int | float) -> str:
-    return str(int(number)) if float(number).is_integer() else f"{number:g}"
+def _exact(number: int | float) -> str:
+    is_whole = abs(number) <= LARGEST_INTEGER and float(number).is_integer()
+    return str(int(number)) if is_whole else shown(number)
 
 
 def human2bytes(s: str) -> int:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvec_circus.base.patterns import regex
 from cvec_circus.options.words import pieces_of
 from cvec_circus.wire.outcome import WROTE
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 CONCEALED = "***"
 """In place of a value that may be a secret."""
@@ -295,90 +292,3 @@ def _may_have_one(text: str) -> bool:
     """Tell quickly of almost all lines of a log that there is nothing to conceal."""
     lower = text.lower()
     return any(hint in lower for hint in _HINTS)
-
-
-AS_IS = "as_is"
-"""What a record of the log has if it keeps the values of variables: `extra={AS_IS: True}`."""
-
-SHORTEST = 3
-"""Characters. What is shorter is not a secret, and may be part of any word of a message."""
-
-_WRITTEN = r"\$\(circus\.env\.[^()]*\)"
-_BEGINS, _ENDS = r"(?<![\w./-])(?:", r")(?![\w/-])"
-
-
-class Variables:
-    """The environment variables that a configuration names, and what they stand for.
-
-    An error names the variable, never its value. Owned by the thread that made it; `conceal` is for
-    any thread.
-    """
-
-    def __init__(self) -> None:
-        self._values: dict[str, str] = {}
-        self._parts: dict[str, str] = {}
-        self._search: Callable[[str], str] | None = None
-
-    def add(self, value: str, written: str, parts: Mapping[str, str] = NOTHING) -> None:
-        """Conceal a value from now on.
-
-        Args:
-            value: What a variable stands for, or what an option with variables does.
-            written: What the file has in its place.
-            parts: What else may be shown of it, and is concealed where it is a word of its own.
-        """
-        forms = {value, value.strip(), repr(value)[1:-1]}
-        self._values.update((one, written) for one in forms if len(one) >= SHORTEST)
-        self._parts.update((one, shown) for one, shown in parts.items() if len(one) >= SHORTEST)
-        self._search = None
-
-    def adopt(self, others: Variables) -> None:
-        """Take those of another configuration instead."""
-        self._values, self._parts = dict(others._values), dict(others._parts)
-        self._search = None
-
-    def show(self, texts: Iterable[str]) -> None:
-        """Conceal no value that is a part of one of these texts, such as names of watchers."""
-        everything = "\n".join(texts)
-        for found in (self._values, self._parts):
-            for value in [one for one in found if one in everything]:
-                del found[value]
-        self._search = None
-
-    def conceal(self, text: str) -> str:
-        """Return a text with what is written in place of the values."""
-        search = self._search
-        if search is None:
-            search = self._search = _search_of(self._values, self._parts)
-        return search(text)
-
-    def conceal_all(self, value: Any) -> Any:
-        """Return a JSON value with the texts in it concealed, but not the keys of its objects."""
-        if isinstance(value, str):
-            return self.conceal(value)
-        if isinstance(value, Mapping) and self._values:
-            return {key: self.conceal_all(one) for key, one in value.items()}
-        if isinstance(value, (list, tuple)) and self._values:
-            return [self.conceal_all(one) for one in value]
-        return value
-
-
-def _search_of(values: Mapping[str, str], parts: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what replaces values and parts; what stands in their place is not searched again."""
-    names = {**parts, **values}
-    whole, words = ("|".join(sorted(map(re.escape, one), key=len)[::-1]) for one in (values, parts))
-    either = [_WRITTEN, whole, f"{_BEGINS}{words}{_ENDS}" if words else ""]
-    pattern = re.compile("|".join(filter(None, either)))
-    if not names:
-        return str
-    return lambda text: pattern.sub(lambda found: names.get(found[0], found[0]), text)
-
-
-def parts_of(value: str, written: str) -> dict[str, str]:
-    """Return what a message may show of a value alone: words, folders above it, and packages."""
-    found = {word: written for word in value.split()}
-    for place in re.finditer(r"[./]", value):
-        above = f"{written}{'/..' * value.count('/', place.start())}"
-        found.setdefault(value[: place.start()], written if place[0] == "." else above)
-    found.pop(value, None)
-    return found

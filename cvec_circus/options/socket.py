@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.options.table import Option, OptionTable
 
 _TYPES = ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET", "SOCK_RDM", "SOCK_RAW")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.stream_classes import STREAM_CLASSES
+from cvec_circus.options.syslog import FACILITIES, SEVERITIES, syslog_address
 from cvec_circus.options.table import Option
 
 CHANNELS = ("stdout", "stderr")
@@ -16,18 +17,6 @@ IGNORED = "refresh_time"
 
 WHENS = ("S", "M", "H", "D", "W0", "W1", "W2", "W3", "W4", "W5", "W6", "midnight")
 """When a TimedRotatingFileStream can end a file; W0 is Monday."""
-
-FACILITIES = (
-    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron"),
-    *("authpriv", "ftp", "ntp", "security", "console", "solaris-cron", "local0", "local1"),
-    *("local2", "local3", "local4", "local5", "local6", "local7"),
-)
-"""The facilities of syslog, each at its number (RFC 5424, table 1), named as in syslog.conf(5)."""
-
-SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-"""The severities of syslog, likewise."""
-
-SYSLOG_PORT = 514
 
 HISTORY = "log_history"
 HISTORY_SIZE = 64 * 1024
@@ -150,26 +139,6 @@ def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str
         except ValueError as error:
             return [(f"{stream}.address", str(error))]
     return []
-
-
-def syslog_address(address: str) -> tuple[str, int, str]:
-    """Return host, port and path of a syslog; the host or the path is "".
-
-    Raises:
-        ValueError: That is not an address.
-    """
-    if address.startswith("/"):
-        return "", 0, address
-    host, colon, digits = address.rpartition(":")
-    if not colon or address.endswith("]"):
-        host, digits = address, str(SYSLOG_PORT)
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        host = ""
-    if not (host and digits.isdecimal() and 0 < int(digits) < 65536) or "/" in host or " " in host:
-        raise ValueError(f"{address!r} is neither /PATH nor HOST nor HOST:PORT")
-    return host, int(digits), ""
 
 
 PARTS = [row.name[1:] for row in PART_ROWS[:-1]]

@@ -1,1 +1,1 @@
-"""Ways to ask a process whether it is ready, or alive; what is asked for is told from above."""
+"""Ways to ask a process whether it is ready, or alive. The caller says which to use."""

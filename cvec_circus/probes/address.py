@@ -8,7 +8,7 @@ import socket
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
-from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.options.endpoint import LONGEST_PATH
 
 PORTS = {"http": 80, "https": 443}
 _ROOTS = {"tcp": "", "http": "/", "https": "/"}

@@ -73,7 +73,7 @@ class Connection:
         self._socket: Any = None
         self._began = clock.monotonic()
         self._is_connecting = True
-        self._rest = b""  # what is to be sent
+        self._rest = b""  # what is left to send
         self._line = b""
         self._read = 0
         self._is_tls = False
@@ -152,7 +152,7 @@ class Connection:
 
     def _connected(self) -> None:
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # A port that nobody listens on may be chosen for our own end, which then meets itself.
+        # A port that no program listens on may be chosen for our own end, which then meets itself.
         if not error and self._address.kind != "unix":
             if self._socket.getsockname() == self._socket.getpeername():
                 error = errno.ECONNREFUSED

@@ -79,20 +79,21 @@ class Record:
 class Verdict:
     """The verdict on the checks of one family. Owned by one thread.
 
-    Of `ready` there is none until all have held at once; of `live` it is good from the beginning
-    or, if the process is doubted, there is none until all have held or one has failed.
+    There is none until all have held at once. Of a process that has been ready, and so of `live`,
+    it is good from the beginning or, if that is doubted, there is none until all have held or one
+    has failed.
     """
 
-    def __init__(self, is_live: bool, is_doubted: bool = False) -> None:
-        self.is_good: bool | None = True if is_live and not is_doubted else None
-        self._is_live = is_live
+    def __init__(self, is_proved: bool, is_doubted: bool = False) -> None:
+        self.is_good: bool | None = True if is_proved and not is_doubted else None
+        self._is_proved = is_proved
         self.trouble = ""  # why not all hold, as last returned
         self.well_for = 0.0  # seconds for which all had held before that
 
     def look(self, records: Collection[Record]) -> str | None:
         """Return why not all hold, "" if they do; None if that is no news."""
         failing = [record for record in records if record.holds is False]
-        is_known = all(record.holds for record in records) or (self._is_live and failing)
+        is_known = all(record.holds for record in records) or (self._is_proved and failing)
         if self.is_good is None and not is_known:
             return None
         is_good = not failing

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.patterns import DOTTED
 from cvec_circus.exc import PluginError
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.renamed import ours
@@ -78,7 +79,7 @@ def find(name: str) -> Listed:
     if ours in BUILT_IN:
         return _built_in(ours)
     place, dot, attribute = name.rpartition(".")
-    if dot and all(part.isidentifier() for part in name.split(".")):
+    if DOTTED.fullmatch(name):
         return Listed(name, place, attribute)
     others = entry_points()
     for one in others:

@@ -224,10 +224,11 @@ def end(plugin: CircusPlugin) -> None:
 
 
 def extend_sys_path(daemon_path: Sequence[str]) -> None:
-    """Import from the current directory, and from where the daemon imports."""
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # rather than its path, which may be gone
-    sys.path.extend(entry for entry in daemon_path if entry and entry not in sys.path)
+    """Import from the current directory, then from where only this process would, as its PYTHONPATH
+    says, then from where the daemon imports, in its order: a module has the same file in both."""
+    own = [entry for entry in sys.path if entry and entry not in daemon_path]
+    # "" rather than the path of the current directory, which may be gone.
+    sys.path[:] = ["", *own, *filter(None, daemon_path)]
 
 
 def refused(assignment: Assignment, error: Exception) -> int:

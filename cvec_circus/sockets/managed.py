@@ -136,13 +136,13 @@ class CircusSocket(Noted, socket.socket):
         return f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"socket {self.name} at {self.location}"
+        return f"socket {self.name!r} at {self.location}"
 
     def open(self, is_shared: bool = False) -> None:
         """Resolve the host, bind and listen, unless it is open.
 
         Args:
-            is_shared: Whether another socket of ours may have the port; `share` has allowed it.
+            is_shared: Whether another of our sockets may have the port; `share` has allowed it.
 
         Raises:
             cvec_circus.exc.SocketError: One line that names the socket and the address.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Union
 
 from cvec_circus.base.clock import poll_milliseconds
+from cvec_circus.compat.file_names import TextFile
 from cvec_circus.system import files
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -27,7 +28,7 @@ READER_TIMEOUT = 0.1
 """Seconds to wait for the reader of a FIFO or terminal before output is dropped."""
 
 
-class AppendFile:
+class AppendFile(TextFile):
     """One open file, or none. Owned by the thread that writes. It is opened by `open`.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.overrides import warn_of_overrides
+from cvec_circus.compat.file_names import FileNames
 from cvec_circus.compat.members import Members
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
@@ -38,7 +39,7 @@ ENDS = (("", ".gz"), (".gz", ""))
 """A backup may be compressed by now; both forms of the same number are the same file."""
 
 
-class FileStream(LineStream):
+class FileStream(FileNames, LineStream):
     """Appends the output of a watcher's processes to a file. Owned by the pump thread.
 
     Whatever happens to the file, the processes keep running: lost output is counted and logged once
@@ -100,6 +101,7 @@ class FileStream(LineStream):
             raise exc.OptionError("filename", "is missing")
         self._max_bytes = converted("max_bytes", to_integer, max_bytes, 0)
         self._backup_count = converted("backup_count", to_integer, backup_count, 0)
+        self._time_format = time_format
         lines = converted("time_format", _make_lines, time_format, context.clock)
         if converted("json", to_boolean, json):
             lines = JsonLines(time_format, context.clock, context.source)

@@ -310,7 +310,7 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
         has_other_order = watcher.goal.up and not watcher.is_held(True)
         return watcher.is_gone or has_other_order
     if watcher.life in (DOWN, WAITING):
-        waits = isinstance(watcher.unmet(), Dependency)  # for another one, and holds up nobody
+        waits = isinstance(watcher.unmet(), Dependency)  # for another one, and holds up no other
         return not watcher.goal.up or watcher.rests or waits
     if watcher.places.refused:
         return watcher.is_running or not watcher.goal.up

@@ -23,8 +23,8 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.cgroup import OFF
-from cvec_circus.options.secrets import AS_IS, Variables
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.variables import AS_IS, Variables
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry

@@ -79,7 +79,7 @@ class Helper:
         """Take note that a process of it has ended.
 
         Args:
-            by_itself: Whether no order or signal of ours has ended it.
+            by_itself: Whether no order and none of our signals has ended it.
             is_wanted: Whether another one is to follow.
         """
 
@@ -94,13 +94,15 @@ class Helper:
     def options(self) -> WatcherOptions:
         """All the options of its watcher."""
         own = self.own_options()
+        copied = dict(os.environ) if own.copy_env else {}
+        path = importable({**copied, **own.env})["PYTHONPATH"]
         return own.replace(
             {
                 "cmd": sys.executable,
                 "args": ["-m", self.module],
                 "numprocesses": 1,
                 "singleton": True,
-                "env": importable(own.env),
+                "env": {**own.env, "PYTHONPATH": path},
             }
         )
 
@@ -252,4 +254,4 @@ def importable(env: dict[str, str]) -> dict[str, str]:
     """Return the environment in which `python -m cvec_circus...` finds this very package, after all
     that the user has put into PYTHONPATH."""
     parts = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
-    return {**env, "PYTHONPATH": os.pathsep.join([*parts, PACKAGE_PARENT])}
+    return {**env, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*parts, PACKAGE_PARENT]))}

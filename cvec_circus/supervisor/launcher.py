@@ -97,7 +97,7 @@ class Launcher:
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files, cgroup)
                 pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
                 self._books.intends(watcher)
-                pid, report_fd = launch(spec)  # from here on nothing may fail, or nobody has it
+                pid, report_fd = launch(spec)  # nothing may fail now: its pid would be lost
             try:
                 self._reaper.add(watcher, process, pid)
             except BaseException:

@@ -34,7 +34,7 @@ class OwnFiles:
     Args:
         loop: The supervisor's loop.
         chore: The thread.
-        listed: Returns what is to be looked after at that moment.
+        listed: Returns the files to look after at that moment.
     """
 
     def __init__(self, loop: Loop, chore: Chore, listed: Callable[[], Iterable[OwnFile]]) -> None:

@@ -24,6 +24,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Desks, Loaded, Surroundings
 from cvec_circus.supervisor.names import NameDesk
+from cvec_circus.supervisor.secrets import Secrets
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.survival.heritage import Estate, Heritage, not_taken_over
 from cvec_circus.supervisor.target import Target
@@ -122,7 +123,12 @@ class Supervisor:
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(
-            self.target, clock, guard, names.look_up, self.desks.variables.conceal_all
+            self.target,
+            clock,
+            guard,
+            names.look_up,
+            self.desks.variables.conceal_all,
+            Secrets(self.desks, self.loaded).conceal,
         )
         self.carry_out = self._dispatcher.carry_out
         self.loop.each_turn(self._end_turn)

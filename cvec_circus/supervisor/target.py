@@ -338,11 +338,11 @@ class Target:
         """Return the processes of a watcher, or the one of that number.
 
         Raises:
-            MessageError: It has none of that number.
+            NoProcessError: It has none of that number.
         """
         chosen = [one for one in watcher.places.leaders() if pid in (None, one.pid)]
         if pid is not None and not chosen:
-            raise exc.MessageError(f"process {pid} not found in {watcher.name}")
+            raise exc.NoProcessError(f"process {pid} not found in {watcher.name}")
         return chosen
 
     def rehearse(self, order: Reload) -> list[Fields]:

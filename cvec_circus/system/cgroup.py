@@ -136,7 +136,7 @@ def base(wanted: str) -> str:
 
 
 def _check_way(folder: str) -> None:
-    """Refuse a folder that processes of ours may not be moved to.
+    """Refuse a folder that our processes may not be moved to.
 
     The kernel asks for the right to write in the lowest cgroup above both; root has it.
     """

@@ -171,7 +171,7 @@ class HeldGroup(ProcessGroup):
 
 
 def end_of_stranger(pid: int, fd: int) -> tuple[Exit, ProcessGroup]:
-    """Return how a process that is not a child of ours has ended, as far as the kernel tells, and a
+    """Return how a process that is not our child has ended, as far as the kernel tells, and a
     hold on its process group; takes over its pidfd, which has become readable."""
     status = pidfd.wait_status(fd)
     if status is None:

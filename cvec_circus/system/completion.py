@@ -18,7 +18,7 @@ PROGRAMS = (
     "cvec_circusd-stats",
     "cvec_circus-top",
 )
-"""All programs of ours; one script completes them."""
+"""All our programs; one script completes them."""
 
 SHELLS = ("bash", "zsh", "fish")
 

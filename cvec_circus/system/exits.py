@@ -23,13 +23,13 @@ STACK_SIZE = 256 * 1024
 """Bytes of stack of a thread that only waits: a thousand of them take 16 MiB of memory."""
 
 STRANGER_POLL_TIMEOUT = 0.1
-"""Seconds between two looks at a process that is not a child of ours, where there are no pidfds."""
+"""Seconds between two looks at a process that is not our child, where there are no pidfds."""
 
 
 class ExitWatcher:
     """Reports which of its processes have exited. Owned by one thread, the one that adds.
 
-    The processes are children of ours, or strangers known by their start time. Each is watched by
+    The processes are our children, or strangers known by their start time. Each is watched by
     its pidfd, a file that becomes readable when the process exits (Linux 5.3). All pidfds are in
     one epoll: polling a thousand files through it costs 2 µs instead of 84.
     """
@@ -43,8 +43,8 @@ class ExitWatcher:
         """Watch a process, until it is discarded.
 
         Args:
-            pid: The process. A child of ours may have exited, as long as it is not collected.
-            start_time: When a process that is not a child of ours began, from the process table, so
+            pid: The process. One of our children may have exited, as long as it is not collected.
+            start_time: When a process that is not our child began, from the process table, so
                 that no other process that has its pid is meant.
 
         Returns:
@@ -73,7 +73,7 @@ class ExitWatcher:
         return True
 
     def take(self, pid: int, fd: int) -> None:
-        """Watch a process that is not a child of ours by its pidfd, which is taken over.
+        """Watch a process that is not our child by its pidfd, which is taken over.
 
         It may have exited.
 
@@ -279,7 +279,7 @@ class _Watch:
 
     def __init__(self, pid: int, start_time: int | None) -> None:
         self.pid = pid
-        self.start_time = start_time  # of a stranger; None for a child of ours
+        self.start_time = start_time  # of a stranger; None for our child
         self.discarded = threading.Event()
         self.reported = False
 

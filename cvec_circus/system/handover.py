@@ -16,7 +16,7 @@ from typing import Any
 
 VARIABLE = "CVEC_CIRCUS_HANDOVER"
 
-FORMAT = 1
+FORMAT = 2
 """The version of the document; a program takes over from no other one."""
 
 Place = list[int]

@@ -50,7 +50,7 @@ class LaunchSpec(NamedTuple):
 
     argv: Sequence[str]
     cwd: str | None = None
-    env: Mapping[str, str] = _NOTHING  # the whole environment: nothing of ours is added
+    env: Mapping[str, str] = _NOTHING  # the whole environment: the daemon adds nothing
     stdin: int | None = None  # a file descriptor or subprocess.DEVNULL
     stdout: int | None = None  # the same
     stderr: int | None = None  # the same, or subprocess.STDOUT
@@ -175,7 +175,7 @@ class _Child(subprocess.Popen[bytes]):
         try:
             super().__init__(*args, **options)
         except BaseException:
-            # Want of memory, after the fork: Popen raises, and leaves a child that nobody knows.
+            # Want of memory, after the fork: Popen raises, and leaves a child with an unknown pid.
             if getattr(self, "pid", None) and self.returncode is None:
                 self.kill()
                 self.wait()

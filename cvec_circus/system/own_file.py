@@ -9,7 +9,7 @@ from cvec_circus.base.named import NamedTuple
 
 
 class Finding(NamedTuple):
-    """What has become of a file of ours. Immutable."""
+    """What has become of one of our files. Immutable."""
 
     text: str  # a line for the log
     is_over: bool = False  # the file is there again

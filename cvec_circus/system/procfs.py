@@ -191,7 +191,7 @@ OURS = {
     "cvec_circus.runtime.runner": "cvec_circus-plugin",
     "cvec_circus.stats.program": "cvec_circusd-stats",
 }
-"""Modules of ours that run as programs: what the daemon starts, and itself."""
+"""Our modules that run as programs: what the daemon starts, and itself."""
 
 
 def command_name(argv: list[str]) -> str:

@@ -20,9 +20,9 @@ REALTIME = regex(r"(RTMIN|RTMAX)([+-]\d+)?")
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-"""The first one ends a program of ours in order. Of further ones only a SIGINT that insists ends it
-at once: the daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP
-twice."""
+"""The first one ends one of our programs in order. Of further ones only a SIGINT that insists ends
+it at once: the daemon and a service manager may both send SIGTERM, and a closed terminal sends
+SIGHUP twice."""
 
 
 class Interrupts:

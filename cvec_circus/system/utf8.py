@@ -1,4 +1,4 @@
-"""UTF-8 for a program of ours, whatever the locale says."""
+"""UTF-8 for our programs, whatever the locale says."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import zmq
 from cvec_circus import exc, version_text
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import end_context
-from cvec_circus.client.endpoints import absence, endpoint_from, reachable
+from cvec_circus.client.endpoints import absence, chosen, reachable
 from cvec_circus.client.program import Parser, refuse, seconds
 from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
 from cvec_circus.ctl.output import say
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = argument_parser().parse_args(argv)
         if not (options.once or options.json or sys.stdout.isatty()):
             raise exc.ArgumentError("standard output is not a terminal: use --once or --json")
-        named = options.endpoint or endpoint_from()
+        named = chosen(options.endpoint)
         with tunnel_until_signal(options.ssh) as tunnel:
             if options.once or options.json:  # a screen waits for the daemon
                 local = tunnel.local(named)
@@ -110,7 +110,7 @@ class Top:
         """
         self._options = options
         self._tunnel = tunnel
-        self._named: str = options.endpoint or endpoint_from()
+        self._named = chosen(options.endpoint)
         self._loop = ZmqLoop(name=PROGRAM)
         self._facts = Facts(options.process_timeout)
         conceals = sys.stdout.isatty() and not options.show_secrets
@@ -126,6 +126,7 @@ class Top:
             options.interval,
             self._reach,
             lambda: self._refresh(),
+            conceals and not options.json,
         )
         self._refresh: Callable[[], object] = self._print
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus.commands.status import phase_cell
 from cvec_circus.options.kinds import human2bytes
-from cvec_circus.stats.payloads import DAEMON, SOCKETS
+from cvec_circus.stats.payloads import DAEMON, SOCKETS, STATISTICS
 from cvec_circus.wire.topics import fold
 
 Row = dict[str, Any]
@@ -132,6 +132,9 @@ class Facts:
     def stat(self, name: str, subtopic: str | None, stat: Row, now: float) -> None:
         """Take a published message: see `stats.payloads.read`; at the monotonic instant `now`."""
         name = fold(name)  # Circus leaves the blanks in
+        is_ours = name == DAEMON and subtopic is not None and stat.get("name") == STATISTICS
+        if is_ours and STATISTICS in self.watchers:
+            name = STATISTICS  # published with the daemon, and listed as a watcher
         if name == SOCKETS and "pid" not in stat:  # a watcher may have that name
             if subtopic is not None:
                 self.sockets[subtopic] = stat
@@ -154,6 +157,8 @@ class Facts:
         watcher, pids = self.watchers.get(name), stat.get("pid")
         if watcher is not None and isinstance(pids, list):
             there = set(map(str, pids))
+            if name == DAEMON and STATISTICS in self.watchers:
+                there -= self.watchers[STATISTICS].rows.keys()
             watcher.rows = {pid: row for pid, row in watcher.rows.items() if pid in there}
 
     def _forget(self, since: float) -> None:

@@ -52,6 +52,7 @@ class Source:
         interval: float,
         reach: Callable[[str], str],
         on_news: Callable[[], object],
+        conceals: bool = False,
     ) -> None:
         """Prepare; `open` begins.
 
@@ -61,6 +62,7 @@ class Source:
             interval: Seconds between two rounds.
             reach: Returns where to connect to for an endpoint that the daemon names.
             on_news: Called when something has arrived.
+            conceals: Whether the daemon leaves known secrets out of its answers.
         """
         self.published = False
         self._loop = loop
@@ -70,6 +72,7 @@ class Source:
         self._interval = max(interval, SHORTEST)
         self._reach = reach
         self._on_news = on_news
+        self._always = {"conceal": True} if conceals else {}
         self._questions = Questions(loop, context, endpoint)
         self._subscriber: zmq.Socket[bytes] | None = None
         self._subscribed_to: str | None = None
@@ -108,7 +111,7 @@ class Source:
             else:
                 then(reply)
 
-        self._questions.ask(command, properties, answered)
+        self._questions.ask(command, {**properties, **self._always}, answered)
 
     def _on_options(self, reply: Reply) -> None:
         self._knows_options, self._is_in_doubt = True, False

@@ -47,6 +47,17 @@ class WakeupTest(LeakCheckedTestCase):
             self.wakeup.set()
         self.assertEqual(write.call_count, 3)
 
+    def test_waits_although_the_kernel_is_out_of_memory(self):
+        refusal = OSError(errno.ENOMEM, "no memory")
+        poll = mock.Mock()
+        with mock.patch("select.poll", return_value=poll):
+            poll.poll.side_effect = [refusal, [(1, 1)]]
+            self.assertTrue(self.wakeup.wait())
+            poll.poll.side_effect = refusal
+            self.assertFalse(self.wakeup.wait(0.05))
+            poll.poll.side_effect = OSError(errno.EBADF, "no file")
+            self.assertRaises(OSError, self.wakeup.wait, 1)
+
     def test_a_signal_wakes_through_the_write_end(self):
         seen = []
         before = signal.signal(signal.SIGUSR1, lambda signum, frame: seen.append(signum))

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from tests.support.daemon import Daemon, DaemonCase, marked
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY
 
-IS_COMPLETE = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
-
-long = unittest.skipUnless(IS_COMPLETE, "it takes long; python -m tests.cases runs it")
+long = unittest.skipUnless(NIGHTLY, "it takes long; python -m tests.cases runs it")
 """Marks a case that the suite leaves out."""
 
 as_root = unittest.skipUnless(os.geteuid() == 0, "it takes root")

@@ -67,12 +67,15 @@ class TestOldClients(unittest.TestCase):
         add = table.load_all()["add"]
         extra = {f"x{number}": 1 for number in range(9)}
         with self.assertLogs("cvec_circus", "WARNING") as logs:
-            typed = add.validate({"name": "w", "cmd": "s", "start": True, "option": {}, **extra})
+            typed = add.validate(
+                {"name": "w", "cmd": "s", "start": True, "option": {}, "uid": 0, **extra}
+            )
         self.assertEqual((typed["name"], typed["start"], typed["options"]), ("w", True, {}))
         [said] = logs.output
         self.assertEqual(typed["warnings"], [said.partition("add w: ")[2]])
         self.assertEqual(list(add.remarks(typed)), [f"warning: {typed['warnings'][0]}"])
         self.assertIn("add w: ignored unknown properties: 'option'; did you mean options?", said)
+        self.assertIn(", 'uid' (it belongs in options), 'x0'", said)
         self.assertNotIn("x5", said)
 
     def test_others_refuse_it(self) -> None:

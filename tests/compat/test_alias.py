@@ -112,7 +112,7 @@ class TestAlias(AliasCase):
             with self.subTest(module):
                 said = self.run_python("-W", "error", "-m", f"circus.{module}", "--version")
                 name = "circusctl " if module == "circusctl" else ""  # as Circus' programs do
-                self.assertEqual(said, f"{name}0.19.0 (cvec_circus {__version__})\n")
+                self.assertEqual(said, f"{name}0.19.0\n")
 
     def test_a_plugin_written_for_circus(self) -> None:
         (self.folder / "own_plugin.py").write_text(PLUGIN)
@@ -147,7 +147,7 @@ class TestInstalled(AliasCase):
             with self.subTest(name):
                 script = str(self.folder / "venv" / "bin" / name)
                 said = self.run_python(script, "--version", python=python, path=none)
-                self.assertIn(f"0.19.0 (cvec_circus {__version__})", said)
+                self.assertIn("0.19.0", said)
         # What another package wants of Circus is satisfied.
         dry = ("-m", "pip", "install", "--dry-run", "circus~=0.19.0")
         self.assertIn("already satisfied", self.run_python(*dry, python=python, path=none))

@@ -75,6 +75,32 @@ class TestMessages(unittest.TestCase):
                 made = found().make_message(name="web")
                 self.assertEqual(made, make_message(name, name="web"))
 
+    def test_of_a_command_line(self) -> None:
+        # Of the switches, circusctl passes those too that were not given.
+        for name, words, switches, expected in (
+            ("list", (), {}, {}),
+            (
+                "add",
+                ("web", "sleep"),
+                {"start": True},
+                {"name": "web", "cmd": "sleep", "start": True},
+            ),
+            ("incr", ("web", "2"), {"waiting": True}, {"name": "web", "nb": 2, "waiting": True}),
+            ("start", ("w*",), {"match": "glob", "waiting": None}, {"name": "w*", "match": "glob"}),
+            ("reload", ("web",), {"terminate": True}, {"name": "web", "graceful": False}),
+            ("reload", ("web",), {"terminate": False}, {"name": "web"}),
+            ("reload", ("web",), {"graceful": False}, {"name": "web", "graceful": False}),
+            ("signal", ("web", "hup"), {"childpid": False, "x": 1}, {"name": "web", "signum": 1}),
+            ("set", ("web", "shell", "1"), {}, {"name": "web", "options": {"shell": True}}),
+        ):
+            with self.subTest(name, switches=switches):
+                made = get_commands()[name].message(*words, **switches)
+                self.assertEqual(made, make_message(name, **expected))
+        self.assertEqual(get_commands()["listen"].message(), [""])
+        self.assertEqual(get_commands()["listen"].message("a", "b"), ["a", "b"])
+        with self.assertRaisesRegex(ArgumentError, "NAME is missing"):
+            get_commands()["rm"].message()
+
     def test_options(self) -> None:
         self.assertEqual(convert_option("numprocesses", "3"), 3)
         self.assertEqual(convert_option("stop_signal", "quit"), 3)

@@ -25,7 +25,6 @@ UNKNOWN = "?"
 
 DIFFERENT = {
     "commands.base.Command.execute": "it is the daemon's",
-    "commands.base.Command.message": "it takes words and switches as lists",
     "process.Process.returncode": "an attribute",
     "pidfile.Pidfile.fname": "an attribute",
 }

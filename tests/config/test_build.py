@@ -181,7 +181,7 @@ class TestCircus(ConfigTestCase):
                 "main.ini:4: [circus] umask: 'rwx' is not an octal mask from 0 to 777",
                 "main.ini:5: [circus] endpoint_owner: -1 is less than 0",
                 "main.ini:6: [circus] check_delay: '' is not a time: write 30, 30s, 5m or 1h",
-                "main.ini:7: [circus] endpoint: '5555' is not an endpoint such as tcp://127.0.0.1:5555",
+                "main.ini:7: [circus] endpoint: '5555': not an endpoint; write tcp://HOST:PORT or ipc://FILE",
                 "main.ini:8: [circus] loglevel: 'loud' is not one of debug, info, warning, error, "
                 "critical",
             ],

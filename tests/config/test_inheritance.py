@@ -113,6 +113,13 @@ class TestWhatTheyGet(ConfigTestCase):
         found = {one.name: one.options.numprocesses for one in self.load(text).watchers}
         self.assertEqual(found, {"a": 3, "b": 9})
 
+    def test_an_option_of_a_plugin_of_its_own(self) -> None:
+        text = "[watcher:web]\ncmd = x\n[plugin:a]\nuse = x.Y\nextends = watcher:web\n"
+        loaded = self.load(text)
+        self.assertEqual(loaded.plugins[0].config, {"extends": "watcher:web"})
+        said = "there is no [plugin:watcher:web], so it is an option of the plugin's own"
+        self.assertEqual(loaded.warnings, [f"main.ini:5: [plugin:a] extends: {said}"])
+
     def test_plugins(self) -> None:
         text = "[plugin:a]\nuse = x.Y\nloop_rate = 5\nkey = 1\n[plugin:b]\nextends = a\nkey = 2\n"
         one, two = self.load(text).plugins

@@ -76,7 +76,7 @@ class TestPlaces(ConfigTestCase):
         self.says(
             f"[circus]\nendpoint = nope\n[socket:s]\nport = 5555\n[socket:t]\nfamily = AF_UNIX\n"
             f"[socket:u]\nport = x\n[socket:v]\nport = 8080\n{WEB}",
-            "2: [circus] endpoint: 'nope' is not an endpoint such as tcp://127.0.0.1:5555",
+            "2: [circus] endpoint: 'nope': not an endpoint; write tcp://HOST:PORT or ipc://FILE",
             "5: [socket:t] path: missing; a unix socket has one",
             "8: [socket:u] port: 'x' is not a whole number",
         )

@@ -12,6 +12,7 @@ from cvec_circus.control import endpoints, ownership
 from cvec_circus.control.endpoints import Access, Listener, listen
 from cvec_circus.exc import MessageError, SocketError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.endpoint import why_no_endpoint
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -80,7 +81,7 @@ class TestBind(LeakCheckedTestCase):
             "ipc://",
             "inproc://x",
         ):
-            self.assert_refused(endpoint, "not an endpoint")
+            self.assert_refused(endpoint, why_no_endpoint(endpoint))
 
     def test_what_cannot_be(self) -> None:
         self.assert_refused("tcp://no.such.host.invalid:1", "no such host or interface")
@@ -195,14 +196,14 @@ class TestExamine(unittest.TestCase):
 
     def test_all_are_named(self) -> None:
         with self.assertRaises(SocketError) as caught:
-            self.examine(endpoint="tcp://127.0.0.1:99999", pubsub_endpoint="tcp://x:99998")
+            self.examine(endpoint="tcp://192.0.2.1:5555", endpoint_owner="no-such")
         one, other = str(caught.exception).split("\n")
-        self.assertTrue(one.startswith("endpoint tcp://127.0.0.1:99999: cannot listen: "), one)
-        self.assertTrue(other.startswith("pubsub_endpoint tcp://x:99998: cannot listen: "), other)
+        self.assertTrue(one.startswith("endpoint tcp://192.0.2.1:5555: refused, because "), one)
+        self.assertEqual(other, "endpoint_owner: there is no user no-such")
 
     def test_an_owner_that_is_not_there(self) -> None:
         circus = ARBITER_OPTIONS.complete({"endpoint_owner": "no-such"})
-        with self.assertRaisesRegex(SocketError, "endpoint_owner there is no user no-such"):
+        with self.assertRaisesRegex(SocketError, "endpoint_owner: there is no user no-such"):
             endpoints.examine(circus)
         self.assertEqual(self.examine(endpoint_owner=54321987), [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 from typing import Any
 
@@ -112,7 +113,7 @@ class TestFuzz(ControlCase):
 
     def test_one_answer_each(self) -> None:
         fuzz = Fuzz(SEED)
-        with silent(self):
+        with silent(self, logging.ERROR):  # `add` warns of properties that it ignores
             for start in range(0, MESSAGES, BATCH):
                 batch = [fuzz.frames() for _ in range(BATCH)]
                 wanted = sum(not is_cast(frames) for frames in batch)

@@ -117,6 +117,15 @@ class TestControls(unittest.TestCase):
 
         self.assert_objects(Steps, "spare", all_of_them, "goes, and only")
 
+    def test_old_processes_that_do_not_wait_for_their_successors(self) -> None:
+        def bystanders(self: Steps, watcher: Watcher) -> int:
+            return watcher.rollout is not None and watcher.rollout.is_partial
+
+        self.assert_objects(Steps, "_bystanders", bystanders, "no other has come")
+
+    def test_ready_processes_that_go_before_others(self) -> None:
+        self.assert_objects(Places, "worth", lambda *args: 0, "goes, and .* stay")
+
     def test_a_core_that_is_read_again_and_not_looked_at(self) -> None:
         restore = Watchers.restore
 

@@ -46,6 +46,28 @@ class TestMaxAge(unittest.TestCase):
         self.world.advance(1.1)
         self.assertEqual(self.world.actions().count("kill"), 2)
 
+    def test_beside_a_crash_loop(self) -> None:
+        """It is neither waited for nor judged, and keeps its backoff."""
+        watcher = self.up(numprocesses=3, min_uptime=2)
+        while self.world.clock < 1200:
+            looping = watcher.places.slots[3]
+            if looping.has_leader:
+                self.world.die(looping.pid, 1)
+            self.world.advance(0.3)
+            ready = sum(one.is_ready for one in watcher.places.leaders())
+            self.assertGreaterEqual(ready, 2 if self.world.clock > 1003 else 0)
+        self.assertNotIn("rollback", self.world.actions())
+        aged = [p["process_pid"] for p in self.world.payloads("kill") if p["cause"] == "max_age"]
+        self.assertEqual(aged, [100, 101])
+        self.assertGreater(watcher.places.backoffs[3].deaths, 20)
+
+    def test_what_is_not_ready_is_replaced_first(self) -> None:
+        self.up(numprocesses=3, live={"a": "notify"}, live_action="report")
+        self.world.advance(60)
+        self.world.probed(102, "check a: no", is_live=True)
+        self.world.advance(42)
+        self.assertEqual(self.world.payloads("kill")[0]["process_pid"], 102)
+
     def test_singletons_stop_first(self) -> None:
         self.up(singleton=True)
         self.world.advance(100)

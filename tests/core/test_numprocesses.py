@@ -27,16 +27,56 @@ class TestNumprocesses(unittest.TestCase):
         self.assertEqual(self.world.actions(), actions)
         self.assertEqual(self.world.payloads("spawn")[-1]["cause"], "command:incr")
 
+    def test_from_none(self) -> None:
+        watcher = self.world.up(numprocesses=0)
+        self.assertEqual((watcher.status, watcher.places.pids()), ("active", []))
+        self.resize(watcher, 1, "command:incr")
+        self.assertEqual((watcher.status, watcher.places.pids()), ("active", [100]))
+
     def test_fewer_the_oldest_first(self) -> None:
         watcher = self.world.up(numprocesses=3)
         self.world.advance(60)
         self.world.die(watcher.places.slots[1].pid)
-        self.world.settle()
+        self.world.advance(60)
         self.resize(watcher, 1)
         killed = [payload["process_pid"] for payload in self.world.payloads("kill")]
         self.assertEqual(killed, [101, 102])
         self.world.advance(1)
         self.assertEqual(watcher.places.pids(), [103])
+
+    def test_what_is_not_ready_goes_before_what_is(self) -> None:
+        watcher = self.world.up(numprocesses=3, ready={"a": "notify"}, respawn_delay=5)
+        for pid in (100, 102):
+            self.world.probed(pid)
+        self.world.advance(60)
+        self.assertTrue(watcher.places.slots[2].unready)
+        self.resize(watcher, 4)  # this one is not ready yet
+        self.resize(watcher, 3)
+        self.assertEqual(self.killed(), [101])
+        self.resize(watcher, 2)
+        self.assertEqual(self.killed(), [101, 103])
+        self.world.probed(102, "check a: HTTP 500")
+        self.resize(watcher, 1)
+        self.assertEqual(self.killed(), [101, 103, 102])
+
+    def test_the_slot_of_a_crash_loop_goes_first(self) -> None:
+        for wait in (0.0, 0.04):  # it runs again, or waits for its backoff
+            with self.subTest(wait):
+                self.setUp()
+                watcher = self.world.up(numprocesses=3)
+                self.world.luck = 0.5
+                self.world.advance(60)
+                for _ in range(2):
+                    self.world.die(watcher.places.slots[1].pid, 1)
+                    self.world.advance(0.01)
+                self.world.advance(wait)
+                self.resize(watcher, 2)
+                self.world.advance(60)
+                self.assertEqual(watcher.places.pids(), [101, 102])
+
+    def killed(self) -> list[int]:
+        self.world.advance(1)
+        return [payload["process_pid"] for payload in self.world.payloads("kill")]
 
     def test_what_does_not_run_yet_goes_before_what_runs(self) -> None:
         watcher = self.world.up(numprocesses=4, warmup_delay=5)

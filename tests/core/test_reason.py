@@ -184,8 +184,9 @@ class TestReason(unittest.TestCase):
         self.world.leftovers = 100.0
         self.world.die(100)
         self.world.advance(1)
-        left = "slot 1 waits for what process 100 left behind, which is killed in 3.0 s"
-        self.assert_reason(watcher, left)
+        died = "slot 1 has died once within 60 s: process 100 exited with 0"
+        left = "it waits until nothing of process 100 is left; SIGKILL in 3.0 s"
+        self.assert_reason(watcher, f"{died}; {left}")
 
     def test_what_a_dead_leader_left(self) -> None:
         watcher = self.world.up(leftover_timeout=4)
@@ -193,7 +194,7 @@ class TestReason(unittest.TestCase):
         self.world.leftovers = 100.0
         self.world.die(100)
         self.world.advance(1.5)
-        left = "slot 1 waits for what process 100 left behind, which is killed in 2.5 s"
+        left = "slot 1 waits until nothing of process 100 is left; SIGKILL in 2.5 s"
         self.assert_reason(watcher, left)
 
     def test_what_it_left_and_was_killed(self) -> None:
@@ -202,7 +203,7 @@ class TestReason(unittest.TestCase):
         self.world.leftovers, self.world.temper = 0.0, IMMORTAL
         self.world.die(100)
         self.world.advance(4)
-        left = "slot 1 waits for what process 100 left, which was killed"
+        left = "slot 1 waits until nothing of process 100 is left; SIGKILL was sent"
         self.assert_reason(watcher, left)
         self.world.empty_group(100)
         self.world.settle()

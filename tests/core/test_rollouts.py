@@ -116,13 +116,61 @@ class TestSome(RolloutCase):
         wids = {process.pid: wid for wid, process in watcher.places.slots.items()}
         stale, fresh = self.kill(watcher, wids[101]), self.kill(watcher, wids[102])
         self.world.advance(0.5)
-        self.assertEqual(self.world.reaped, [100, 102])
-        self.assertEqual([outcome.error for outcome in fresh], [None])
-        for pid in (103, 104):
-            self.world.probed(pid)
+        self.assertEqual((self.world.reaped, fresh), ([100], []))
+        self.world.probed(103)
+        self.world.advance(0.5)
+        self.assertEqual(self.world.reaped, [100, 101])
+        self.assertEqual([outcome.error for outcome in [*stale, *reloaded]], [None, None])
+        self.assertEqual((self.world.pids(watcher), fresh), ([102, 103, 104], []))
+        self.world.probed(104)
         self.world.advance(0.5)
         self.assertEqual(self.world.pids(watcher), [103, 104])
-        self.assertEqual([outcome.error for outcome in [*stale, *reloaded]], [None, None])
+        self.assertEqual([outcome.error for outcome in fresh], [None])
+
+    def test_one_that_waits_is_not_blamed_for_the_rollout_before(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        first, second = self.kill(watcher, 1), self.kill(watcher, 2)
+        self.world.die(102, 3)
+        self.world.settle()
+        self.assertIn("; the old process was kept", self.error(first))
+        self.assertEqual(second, [])
+        self.world.probed(103)
+        self.world.advance(0.5)
+        self.assertEqual([outcome.error for outcome in second], [None])
+        self.assertEqual(self.world.pids(watcher), [100, 103])
+
+    def test_beside_one_that_is_never_ready(self) -> None:
+        """It is neither waited for nor judged."""
+        watcher = self.up(numprocesses=3, ready={"a": "notify"}, ready_timeout=5)
+        self.world.die(102, 1)
+        self.world.advance(60)
+        self.assertTrue(watcher.places.slots[3].unready)
+        outcomes = self.kill(watcher, 1)
+        self.world.advance(10)
+        self.assertEqual(self.world.reaped, [102, 104])
+        self.assertEqual(sorted(self.world.pids(watcher)), [100, 101, 103])
+        self.assertIn("kill of web: process 104 was not ready", self.error(outcomes))
+        outcomes = self.kill(watcher, 1)
+        self.world.probed(105)
+        self.world.advance(1)
+        self.assertEqual(self.world.reaped, [102, 104, 100])
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(self.world.pids(watcher), [101, 103, 105])
+
+    def test_beside_a_crash_loop(self) -> None:
+        watcher = self.up(numprocesses=3, min_uptime=2)
+        outcomes = self.kill(watcher, 1)
+        for _ in range(30):
+            looping = watcher.places.slots[3]
+            if looping.has_leader:
+                self.world.die(looping.pid, 1)
+            self.world.advance(0.1)
+            ready = sum(one.is_ready for one in watcher.places.leaders())
+            self.assertGreaterEqual(ready, 2)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertNotIn("rollback", self.world.actions())
+        self.assertNotIn(100, self.world.pids(watcher))
+        self.assertGreater(watcher.places.backoffs[3].deaths, 2)
 
     def test_of_one_that_is_down_or_starts(self) -> None:
         watcher = self.up(numprocesses=1)
@@ -156,6 +204,33 @@ class TestSurge(RolloutCase):
             self.assertEqual(watcher.replaced if number < 3 else 3, number)
         self.assertEqual([outcome.error for outcome in outcomes], [None])
         self.assertEqual(self.world.actions()[-1], "reload")
+
+    def test_one_that_is_not_ready_any_more_does_not_count(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"}, ready_timeout=5)
+        outcomes = self.reload(watcher)
+        self.world.probed(102)
+        self.world.settle()
+        self.world.probed(102, "check a: HTTP 500")
+        self.world.probed(103)
+        self.world.advance(4)
+        self.assertEqual((self.world.reaped, outcomes), ([100], []))
+        self.world.probed(102)
+        self.world.advance(1)
+        self.assertEqual(self.world.reaped, [100, 101])
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+
+    def test_nor_may_it_stay_so(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"}, ready_timeout=5)
+        outcomes = self.reload(watcher)
+        self.world.probed(102)
+        self.world.settle()
+        self.world.probed(102, "check a: HTTP 500")
+        self.world.probed(103)
+        self.world.advance(6)
+        said = "process 102: check a: HTTP 500, though it had been ready; stopped at 1 of 2"
+        self.assertIn(said, self.error(outcomes))
+        self.assertEqual(self.world.reaped, [100, 102])
+        self.assertEqual(sorted(self.world.pids(watcher)), [101, 103])
 
     def test_a_limited_surge(self) -> None:
         for surge, most in ((1, 5), ("50%", 6), ("30%", 6), (None, 8)):

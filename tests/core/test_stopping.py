@@ -217,7 +217,7 @@ class TestLeftovers(StoppingCase):
                 self.world.die(100)
                 self.world.advance(time - 0.1)
                 self.assertEqual(self.world.spawned, [100])
-                left = "slot 1 waits for what process 100 left behind, which is killed in 0.1 s"
+                left = "slot 1 waits until nothing of process 100 is left; SIGKILL in 0.1 s"
                 self.assertEqual(self.world.why(watcher), left)
                 self.world.advance(0.1)
                 self.assertEqual(self.world.spawned, [100, 101])

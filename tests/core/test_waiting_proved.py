@@ -11,7 +11,7 @@ from cvec_circus.supervisor.answers.verdicts import Await
 from cvec_circus.supervisor.answers.waiting import WaitDesk
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import Reload, Resize, Restart, SetOptions, Start
+from cvec_circus.wire.orders import Resize, Restart, SetOptions, Start
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
 from tests.support.world import IMMORTAL, FakeWorld
@@ -54,18 +54,6 @@ class TestStart(ProvedCase):
         said = "start of web: process 100 was not ready within 5 s: check a: no answer"
         self.assert_fails(outcomes, said)
         self.assertTrue(watcher.is_up)
-
-    def test_the_successor_of_one_that_was_not_alive(self) -> None:
-        watcher = self.world.up(live={"b": "notify"})
-        self.world.advance(2)
-        self.world.stop_delay = 5.0
-        self.world.probed(100, "check b: no WATCHDOG=1", is_live=True)
-        outcomes = self.proved(Reload([watcher], CAUSE))
-        self.world.advance(8)
-        self.assertEqual((self.world.pids(watcher), outcomes), ([101], []))
-        self.world.probed(101, is_live=True)
-        self.world.settle()
-        self.assert_done(outcomes)
 
     def test_what_dies_at_once(self) -> None:
         outcomes = self.proved(Start([self.world.add()], CAUSE))

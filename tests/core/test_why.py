@@ -133,7 +133,7 @@ class TestStarting(WhyCase):
         self.world.die(100)
         self.world.advance(1.5)
         self.assertEqual(phase(watcher), "starting")
-        left = "slot 1 waits for what process 100 left behind, which is killed in 2.5 s"
+        left = "slot 1 waits until nothing of process 100 is left; SIGKILL in 2.5 s"
         self.assert_why(watcher, f"web is starting: {left}")
 
     def test_a_rollout(self) -> None:

@@ -45,8 +45,10 @@ class TestBeingStopped(WhyCase):
         watcher = self.up(live={"a": "exec:true"}, min_uptime=1)
         self.world.probed(100, "live check a failed: exit code 1", is_live=True)
         self.world.advance(1)
-        left = "slot 1 waits for what process 100 left behind, which is killed in 4.0 s"
-        self.assert_why(watcher, f"web is in backoff: {left}")
+        died = "slot 1 was not alive once within 1 s of being ready"
+        died += ": process 100: live check a failed: exit code 1"
+        left = "it waits until nothing of process 100 is left; SIGKILL in 4.0 s"
+        self.assert_why(watcher, f"web is in backoff: {died}; {left}")
 
     def test_one_that_was_killed(self) -> None:
         self.world.stop_delay = 20.0

@@ -199,7 +199,7 @@ class TestWithoutADaemon(unittest.TestCase):
                 ("ipc:///no/such", "there is no such socket"),
                 (f"tcp://127.0.0.1:{bound.getsockname()[1]}", "nothing listens there"),
                 (f"tcp://localhost:{bound.getsockname()[1]}", "nothing listens there"),
-                ("tcp://no such host:1", "no such host: Name or service not known"),
+                ("tcp://-:1", "-: Name or service not known"),
             ):
                 for line in (["status"], ["stop", "--waiting"], ["logs", "web"], ["listen"]):
                     with self.subTest(endpoint=endpoint, line=line):
@@ -209,12 +209,28 @@ class TestWithoutADaemon(unittest.TestCase):
                         self.assertEqual((result.code, result.out), (4, ""))
                         self.assertEqual(result.err, f"error: cannot reach {endpoint}: {why}{end}")
 
+    def test_a_name_that_is_empty(self) -> None:
+        for name in ("", " "):
+            for words in (["stop", name], ["why", name], ["status", "web", name], ["rm", name]):
+                said = run(*words)
+                self.assertEqual(said.code, 2)
+                self.assertEqual(said.err.splitlines()[0], f"error: NAME: {name!r} is not a name")
+        for words, text in (
+            (["reloadconfig", ""], "FILE: '' is not a path"),
+            (["upgrade", "--python", ""], "--python: '' is not a path"),
+            (["graph", ""], "too many arguments: ''"),
+            (["--endpoint", "", "stop"], "cannot reach '': not an endpoint; write "),
+        ):
+            result = run(*words)
+            self.assertIn(result.code, (2, 4))
+            self.assertTrue(result.err.startswith(f"error: {text}"), result.err)
+
     def test_what_is_no_endpoint(self) -> None:
         result = run("--endpoint", "web", "status")
         self.assertEqual(result.code, 4)
         self.assertEqual(len(result.err.splitlines()), 1)
-        self.assertIn("; an endpoint is tcp://HOST:PORT or ipc://FILE", result.err)
-        self.assertNotIn("an endpoint is", run("--endpoint", "tcp://nowhere", "status").err)
+        self.assertIn("; write tcp://HOST:PORT or ipc://FILE", result.err)
+        self.assertIn("it has no port", run("--endpoint", "tcp://nowhere", "status").err)
 
     def usage(self, reason: str, *argv: str) -> None:
         result = run(*argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import socket
 import subprocess
 import unittest
 from pathlib import Path
@@ -183,7 +184,8 @@ class TestCommandLine(unittest.TestCase):
             (
                 "[circus]\npubsub_endpoint = tcp://127.0.0.1\n",
                 "[circus] pubsub_endpoint",
-                "tcp://127.0.0.1: cannot listen: not an endpoint",
+                "'tcp://127.0.0.1': not an endpoint: it has no port; "
+                "write tcp://HOST:PORT or ipc://FILE",
             ),
             (
                 f"[socket:s]\npath = {long_path}\n",
@@ -204,9 +206,51 @@ class TestCommandLine(unittest.TestCase):
                 self.assertEqual(started.returncode, 1)
                 self.assertIn(reason, started.stderr)
 
+    def test_a_start_says_the_same(self) -> None:
+        bad = self.write("bad.json", '{"handlers": 1')
+        taken = socket.socket()
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for text, said in (
+            ("endpoint_owner = nobodyx", "endpoint_owner: there is no user nobodyx"),
+            ("pidfile = /nope/x.pid", "pidfile: there is no folder /nope; make it first"),
+            ("logoutput = /nope/x.log", "logoutput: there is no folder /nope; make it first"),
+            ("logoutput = syslog:?x", "logoutput: syslog:?x: write syslog://HOST[:PORT] or "),
+            (f"loggerconfig = {bad}", f"loggerconfig: {bad}: Expecting ',' delimiter: line 1 "),
+            ("[socket:t]\npath = /nope/s", "path: there is no folder /nope; make it first"),
+            ("[socket:t]\nhost = 192.0.2.1", "host: 192.0.2.1 is no address of this machine"),
+            (f"[socket:t]\nport = {port}", f"port: cannot listen on localhost:{port}: Address "),
+            (f"endpoint = tcp://127.0.0.1:{port}", f"endpoint: tcp://127.0.0.1:{port}: cannot "),
+        ):
+            with self.subTest(text):
+                ours = "endpoint = ipc://c\npubsub_endpoint = ipc://p\n"
+                ours = "" if text.startswith("endpoint =") else ours
+                path = self.write("a.ini", f"[circus]\n{ours}{text}\n{RIGHT}")
+                line = f"[circus]\n{ours}{text}".count("\n") + 1
+                header = "socket:t" if text.startswith("[") else "circus"
+                begins = f"a.ini:{line}: [{header}] {said}"
+                started = self.run_daemon(path).stderr.splitlines()
+                self.assertEqual(len(started), 1, started)
+                self.assertTrue(started[0].startswith(f"error: {begins}"), started)
+                if str(port) not in text:
+                    checked = self.run_daemon("--check", path).stdout.splitlines()
+                    self.assertEqual(checked[0].replace(" problem:", ""), started[0][7:])
+
+    def test_a_facility_that_is_not_there(self) -> None:
+        path = self.write("a.ini", f"[circus]\nlogoutput = syslog://localhost?foo\n{RIGHT}")
+        said = self.run_daemon("--check", path)
+        text = "there is no facility 'foo', so its lines are of the facility user"
+        self.assertEqual(
+            said.stdout.splitlines()[0], f"a.ini:2: warning: [circus] logoutput: {text}"
+        )
+        self.assertEqual(said.stderr, "")
+
     def test_two_endpoints(self) -> None:
         said = [
-            f"{key} tcp://127.0.0.1:9999{n}: cannot listen: not an endpoint"
+            f"a.ini:{n + 2}: [circus] {key}: 'tcp://127.0.0.1:9999{n}': not an endpoint: 9999{n} "
+            "is more than 65535; write tcp://HOST:PORT or ipc://FILE"
             for n, key in enumerate(("endpoint", "pubsub_endpoint"))
         ]
         keys = "endpoint = tcp://127.0.0.1:99990\npubsub_endpoint = tcp://127.0.0.1:99991\n"

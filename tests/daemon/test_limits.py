@@ -18,8 +18,8 @@ from tests.control.raw import RawClient, connected
 from tests.support.daemon import Daemon, DaemonCase, folder, script
 from tests.support.eventually import eventually
 from tests.support.hurry import hurried
+from tests.support.nightly import NIGHTLY
 
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 MIB = 1 << 20
 
 LOOKING = hurried({"control.connections.LOOK": 0.1})

@@ -53,8 +53,10 @@ class TestWhatTheCheckRefuses(ReloadCase):
                 reason = daemon.wire.refused("reloadconfig", force=True)
                 self.assertIn("did you mean [watcher:b]?", reason)
                 self.assertEqual(self.pids("b"), before)
-        plan = self.reload(f"{watchers('a', 'b')}[b]\nx = y\n")
+        plan = self.reload(f"{watchers('a', 'b')}[b]\nx = y\n[program:b]\n")
         self.assertFalse(plan["changes"])
+        plan = self.reload(f"{watchers('a')}[b]\nx = z\n[program:b]\n")  # it is another one
+        self.assertEqual([one["action"] for one in plan["watchers"]], ["remove"])
 
     def test_a_start_runs_the_others(self) -> None:
         daemon = self.daemon(f"{watchers('a')}[watchr:b]\n{SLEEP}")

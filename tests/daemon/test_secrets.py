@@ -71,6 +71,31 @@ class TestSecrets(DaemonCase):
         self.assertIn("login token=hunter2", self.shown("logs", "web", "--show-secrets"))
         self.assertIn("login token=hunter2", self.served.ctl("logs", "web").stdout)
 
+    def test_known_values_in_output(self) -> None:
+        text = (
+            "[watcher:w]\ncmd = sh -c 'echo as root $PW at $BROKER_URL; echo on s3cr; echo s3crets;"
+            " echo w of w1; exec sleep 1000'\nlog_history = 4096\n"
+            "[env:w]\nPW = swordfish8\nDB_PASSWORD = swordfish8\n"
+            "BROKER_URL = amqp://me:s3cr@h\nAUTH = w of w1\nKEY = w\n"
+            "[watcher:w of w1]\ncmd = sleep 1000\n"
+        )
+        self.served = self.daemon(text)
+        self.served.ctl("wait", "w", "--for", "up")
+        for words in (("logs", "w"), ("logs",)):
+            said = self.shown(*words)
+            for line in ("as root *** at ***", "on ***", "s3crets", "w of w1"):
+                self.assertIn(f"| {line}\r\n", said)
+            self.assertIn("as root swordfish8 at amqp://me:s3cr@h", self.shown(*words, "--json"))
+            self.assertIn("| on s3cr\r\n", self.shown(*words, "--show-secrets"))
+            self.assertIn("as root swordfish8", self.served.ctl(*words).stdout)
+        asked = self.served.call("logs", name="w", lines=4, conceal=True)
+        self.assertNotIn("swordfish8", str(asked))
+        told = self.served.call("logs", name="w", lines=4)
+        self.assertEqual((told["next"], told["name"]), (asked["next"], asked["name"]))
+        self.served.order("stop", name="w", reason="lost swordfish8")
+        for words in (("events",), ("status",), ("why", "w")):
+            self.assertNotIn("swordfish8", self.shown(*words))
+
     def test_a_plan(self) -> None:
         text = self.served.config.read_text()
         url = f"amqp://me:hunter2{'x' * 80}@h"

@@ -14,6 +14,7 @@ from cvec_circus.wire import zmtp
 from tests.control.raw import RawClient
 from tests.daemon.test_survival import COUNTER, ENDS, starts
 from tests.daemon.test_survival_sockets import answer, ask
+from tests.support import installations
 from tests.support.daemon import Daemon, alive
 from tests.support.eventually import eventually
 from tests.support.schemas import Schemas
@@ -40,7 +41,7 @@ class TestUpgrade(UpgradeCase):
         daemon.wire.events.wait("watcher.count.start", 1)
         names = ["count", "web", *(f"plugin:log{n}" for n in range(3))]
         pids = {name: daemon.wire.pids(name) for name in names}
-        pythons = [self.other(daemon, "9.1"), self.other(daemon, "9.2")]
+        pythons = [installations.version("9.1"), installations.version("9.2")]
         run, pid = daemon.run, daemon.pid
         path = daemon.folder / "out.log"
         for number, python in enumerate(pythons, 1):
@@ -96,7 +97,7 @@ class TestUpgrade(UpgradeCase):
         daemon = self.daemon(text, prepare=make)
         for name in codes:
             daemon.wire.events.wait(f"watcher.{name}.start", 1)
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         for name, code in codes.items():
             (daemon.folder / name).write_text(f"{code}\n")
             (reaped,) = daemon.wire.events.wait(f"watcher.{name}.reap", 1)
@@ -139,7 +140,7 @@ stdout_stream.time_format = at
         if is_written:
             self.assertTrue(eventually(lambda: stamped.read_text() == f"at [{pid}] | half"))
             self.assertTrue(eventually(lambda: plain.read_text() == "half"))
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         for name in self.NAMES:
             fd = os.open(daemon.folder / f"{name}.fifo", os.O_RDWR)
             self.addCleanup(os.close, fd)
@@ -166,7 +167,7 @@ class TestClients(UpgradeCase):
         question = self.in_background(daemon, "wait", name="late", state="up")
         order = self.in_background(daemon, "stop", name="stubborn", waiting=True)
         daemon.wire.events.next("watcher.stubborn.kill")
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         told = order.reply()
         self.assertEqual((told["retry"], told["accepted"]), (True, True), told)
         self.assertIn("upgraded", told["reason"])
@@ -186,7 +187,7 @@ class TestClients(UpgradeCase):
             self.addCleanup(follower.end)
             self.assertTrue(eventually(lambda one=follower: len(one.lines) > 20))
         for number in ("9.1", "9.2"):
-            self.upgrade(daemon, self.other(daemon, number))
+            self.upgrade(daemon, installations.version(number))
             for follower in followers:
                 at = len(follower.lines)
                 self.assertTrue(eventually(lambda one=follower, n=at: len(one.lines) > n + 20))
@@ -207,7 +208,7 @@ class TestClients(UpgradeCase):
         os.kill(pid, signal.SIGSTOP)
         with socket.create_connection(address) as waiting:
             waiting.sendall(b"GET /\r\n")
-            self.upgrade(daemon, self.other(daemon, "9.1"))
+            self.upgrade(daemon, installations.version("9.1"))
             self.assertEqual(daemon.call("listsockets")["sockets"], [row])
             os.kill(pid, signal.SIGCONT)
             self.assertEqual(answer(waiting), pid)
@@ -226,7 +227,7 @@ class TestClients(UpgradeCase):
         request = zmtp.message(json.dumps({"id": "y", "command": "ping"}).encode())
         half.send(request[:20])
         self.assertEqual(daemon.call("ping")["version"], "0.1.0")
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         half.send(request[20:])
         self.assertEqual(json.loads(half.receive()[-1])["version"], "9.1")
         for _ in range(20):
@@ -236,7 +237,7 @@ class TestClients(UpgradeCase):
 
     def test_it_is_asked_for_at_a_terminal(self) -> None:
         daemon = self.daemon("[watcher:a]\ncmd = sleep 100\n")
-        told = daemon.ctl("upgrade", "--python", self.other(daemon, "9.1"))
+        told = daemon.ctl("upgrade", "--python", installations.version("9.1"))
         self.assertEqual(told.returncode, 0, told)
         self.assertIn("cvec_circus 9.1 on Python 3.", told.stdout)
         self.assertIn("before that 0.1.0 on Python 3.", told.stdout)

@@ -53,7 +53,7 @@ live_interval = 0.1
         self.assertTrue(eventually(lambda: states("both") == before), states("both"))
         pids = {name: daemon.wire.pids(name) for name in ("ping", "both", "asks")}
         for number in ("9.1", "9.2"):
-            self.upgrade(daemon, self.other(daemon, number))
+            self.upgrade(daemon, installations.version(number))
             self.assertEqual(states("both"), before)
             self.assertTrue(eventually(lambda: states("ping")["live.y"] == "holds"))
             self.assertTrue(eventually(lambda: states("asks")["live.it"] == "holds"))
@@ -74,7 +74,7 @@ class TestSurvival(UpgradeCase):
         daemon = self.daemon(SLEEPERS)
         daemon.wire.events.wait("watcher.a.start", 1)
         pids = daemon.wire.pids("a")
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         daemon.order("incr", name="a")
         pids = daemon.wire.pids("a")
         self.assertEqual(len(pids), 3)
@@ -84,7 +84,7 @@ class TestSurvival(UpgradeCase):
         self.assertEqual(daemon.wire.pids("a"), pids)
         adopted = daemon.wire.events.wait("adopted", 3)
         self.assertGreater(adopted[0]["seq"], last)
-        self.upgrade(daemon, self.other(daemon, "9.2"))  # they are strangers by now
+        self.upgrade(daemon, installations.version("9.2"))  # they are strangers by now
         self.assertEqual(daemon.wire.pids("a"), pids)
         os.kill(pids[0], signal.SIGKILL)
         reaped = daemon.wire.events.next("watcher.a.reap")
@@ -98,7 +98,7 @@ class TestSurvival(UpgradeCase):
         daemon.wire.events.wait("watcher.a.start", 1)
         pids = daemon.wire.pids("a")
         for number in ("9.1", "9.2"):
-            self.upgrade(daemon, self.other(daemon, number))
+            self.upgrade(daemon, installations.version(number))
             self.assertEqual(daemon.wire.pids("a"), pids)
         self.assertFalse(daemon.state_dir.exists())
         os.kill(pids[0], signal.SIGTERM)
@@ -113,14 +113,14 @@ class TestSurvival(UpgradeCase):
             daemon.order("set", name="a", options={"graceful_timeout": number % 2 + 5})
         daemon.log.containing("adoption is off")
         pids = daemon.wire.pids("a")
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         self.assertEqual(daemon.wire.pids("a"), pids)
         daemon.order("incr", name="a")
         self.assertFalse(daemon.state_dir.exists())
 
     def test_a_second_daemon_is_kept_out(self) -> None:
         daemon = self.daemon(SLEEPERS)
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         text = daemon.config.read_text().replace(f"{daemon.folder}/control", f"{daemon.folder}/c2")
         (daemon.folder / "second.ini").write_text(text)
         second = self.daemon(circus=f"state_dir = {daemon.state_dir}", up=False)
@@ -140,7 +140,7 @@ class TestOrders(UpgradeCase):
         daemon.order("add", name="new", cmd="sleep 100", start=True)
         daemon.order("stop", name="b")
         daemon.order("rm", name="c")
-        python = self.other(daemon, "9.1")
+        python = installations.version("9.1")
         self.upgrade(daemon, python)
         self.assertEqual(daemon.call("list")["watchers"], ["a", "b", "new"])
         self.assertEqual(daemon.wire.status("b")[0], "stopped")
@@ -172,7 +172,7 @@ class TestOrders(UpgradeCase):
 
         before = {name: told(name) for name in ("bad", "web")}
         count = len(daemon.call("why", name="loop")["deaths"])
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         self.assertEqual({name: told(name) for name in before}, before)
         self.assertGreaterEqual(len(daemon.call("why", name="loop")["deaths"]), count)
         again = daemon.wire.events.wait("watcher.loop.backoff", 2)
@@ -194,7 +194,7 @@ class TestOrders(UpgradeCase):
         (old,) = daemon.wire.pids("a")
         daemon.call("reload", name="a")
         daemon.wire.events.wait("watcher.a.spawn", 2)
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         self.assertEqual(len(daemon.wire.events.of("watcher.a.spawn")), 2, "no second copy")
         self.assertTrue(alive(old))
         path.write_text("go\n")
@@ -212,7 +212,7 @@ class TestStatistics(UpgradeCase):
         daemon.wire.events.wait("watcher.circusd-stats.start", 1)
         (pid,) = daemon.wire.pids("circusd-stats")
         address = daemon.call("globaloptions")["options"]["stats_endpoint"]
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         self.assertEqual(daemon.wire.pids("circusd-stats"), [pid])
         self.assertEqual(daemon.call("globaloptions")["options"]["stats_endpoint"], address)
         os.kill(pid, signal.SIGKILL)
@@ -238,7 +238,7 @@ class TestPaths(UpgradeCase):
         daemon.wire.events.wait("watcher.web.start", 1)
         path = str(daemon.folder / "web.sock")
         inode = os.stat(path).st_ino
-        self.upgrade(daemon, self.other(daemon, "9.1"))
+        self.upgrade(daemon, installations.version("9.1"))
         self.assertEqual(os.stat(path).st_ino, inode)
         self.assertEqual(with_sockets.ask(path), daemon.wire.pids("web")[0])
         daemon.order("reload", name="web")
@@ -268,7 +268,7 @@ port = 0
         daemon.wire.client.call("reloadconfig", waiting=True)
         rows = daemon.call("listsockets")
         for count, number in enumerate(("9.1", "9.2"), 2):
-            self.upgrade(daemon, self.other(daemon, number))
+            self.upgrade(daemon, installations.version(number))
             daemon.wire.events.wait("watcher.web.rollback", count)  # tried once more
             found = daemon.call("listsockets")
             self.assertEqual(found["sockets"], rows["sockets"])
@@ -301,7 +301,7 @@ class TestCgroups(UpgradeCase):
         self.assertTrue(eventually(joined))
         before = places()
         for number in ("9.1", "9.2"):
-            self.upgrade(daemon, self.other(daemon, number))
+            self.upgrade(daemon, installations.version(number))
             self.assertEqual(places(), before)
             daemon.order("incr", name="a")
             self.assertTrue(eventually(lambda: set(places()) == set(before)))
@@ -323,7 +323,7 @@ class TestService(UpgradeCase):
             env = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "600000000"}
             daemon = self.daemon(SLEEPERS, env=env)
             self.assertIn("READY=1", server.recv(4096).decode())
-            self.upgrade(daemon, self.other(daemon, "9.1"))
+            self.upgrade(daemon, installations.version("9.1"))
             told = [server.recv(4096).decode() for _ in range(3)]
             words = [text.split("=")[0] for text in told]
             self.assertEqual(words, ["WATCHDOG", "RELOADING", "READY"])
@@ -335,7 +335,7 @@ class TestService(UpgradeCase):
     def test_in_the_background(self) -> None:
         daemon = Background(self, SLEEPERS).up("--log-output", "log")
         pid, pids = daemon.pid, daemon.wire.pids("a")
-        other = installations.version(daemon.folder / "9.1", "9.1")
+        other = installations.version("9.1")
         self.assertEqual(daemon.wire.call("upgrade", python=other)["version"], "9.1")
         self.assertEqual((daemon.pid, daemon.wire.pids("a")), (pid, pids))
         daemon.ended()

@@ -1,15 +1,13 @@
-"""What programs for Circus rely on, and what they are told where it is in vain."""
+"""What programs for Circus rely on."""
 
 from __future__ import annotations
 
 import errno
+import getpass
 import importlib.util
 import os
-import subprocess
-import sys
 import threading
 import unittest
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +144,8 @@ class TestHooks(ArbiterCase):
         arbiter = self.started(one)
         arbiter.start_watchers().result(TIMEOUT)
         [pid] = arbiter.get_watcher("w").pids
-        self.assertIn(b"FROM=my-hooks\0", Path(f"/proc/{pid}/environ").read_bytes())
-
-
-TORNADO = """
-from tornado.ioloop import PeriodicCallback
-from cvec_circus import get_arbiter
-
-PeriodicCallback(print, 10).start()
-arbiter = get_arbiter([], {!r}, {!r})
-arbiter.start(lambda started: arbiter.stop())
-"""
+        environ = Path(f"/proc/{pid}/environ")  # empty while the process executes its program
+        self.assertTrue(eventually(lambda: b"FROM=my-hooks\0" in environ.read_bytes(), TIMEOUT))
 
 
 class TestAtRest(unittest.TestCase):
@@ -222,10 +211,12 @@ class TestCallbacks(ArbiterCase):
             seen.append((watcher.process_info(other)["pid"] == other, process["wid"]))
             seen.append(process.keys())
             seen.append(watcher)
-            with self.assertRaises(exc.MessageError):
+            with self.assertRaises(KeyError) as raised:
                 watcher.process_info(1)
+            seen.append(str(raised.exception))
 
-        alike, one, keys, watcher = self.seen_by(begun)
+        alike, one, keys, watcher, said = self.seen_by(begun)
+        self.assertEqual(said, "process 1 not found in 'a'")
         self.assertEqual((alike, one), (True, (True, 1)))
         elsewhere = next(iter(watcher.info().values()))
         self.assertEqual(keys, elsewhere.keys())
@@ -242,6 +233,21 @@ class TestCallbacks(ArbiterCase):
 
         seen = self.seen_by(begun)
         self.assertEqual(seen, [({"own": "x"}, "stopped", True), ["a", "b"], ["b"]])
+
+    def test_users_are_looked_up_at_once(self) -> None:
+        def begun(arbiter: Any, seen: list[Any]) -> None:
+            added = arbiter.add_watcher("b", "sleep 1000", uid=getpass.getuser())
+            seen.append((added.uid, arbiter.get_watcher("b") is added))
+            added.set_opt("gid", 0)
+            seen.append(added.gid)
+            with self.assertRaisesRegex(exc.CircusError, "no user no_such_user"):
+                arbiter.add_watcher("c", "sleep 1000", uid="no_such_user")
+            with self.assertRaisesRegex(exc.CircusError, "no group no_such_group"):
+                added.set_opt("gid", "no_such_group")
+            seen.append([one.name for one in arbiter.watchers])
+
+        seen = self.seen_by(begun)
+        self.assertEqual(seen, [(getpass.getuser(), True), 0, ["a", "b"]])
 
     def test_an_order_that_makes_no_sense(self) -> None:
         def begun(arbiter: Any, seen: list[Any]) -> None:
@@ -329,69 +335,3 @@ class TestCoroutines(ArbiterCase):
             return state, len(started["started"])
 
         self.assertEqual(asyncio.run(restart()), ("stopped", 2))
-
-
-class TestInVain(ArbiterCase):
-    @unittest.skipUnless(importlib.util.find_spec("tornado"), "tornado is not installed")
-    def test_a_callback_of_tornado(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-c", TORNADO.format(*self.endpoints)],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=True,
-        )
-        self.assertIn("tornado has calls to make on a loop that nobody runs", done.stderr)
-        self.assertEqual(done.stdout, "")
-
-    def test_a_coroutine(self) -> None:
-        async def later(*given: Any) -> None:
-            raise AssertionError("nothing awaits it")
-
-        says = "later is a coroutine function, which no loop awaits here; write a plain function"
-        for name, call in (
-            ("cb", self.make(Arbiter).start),
-            ("cb", self.make(ThreadedArbiter).start),
-            ("prereload_fn", lambda later: self.make(Arbiter, prereload_fn=later)),
-            ("prereload_fn", lambda later: Watcher("w", "sleep 1", prereload_fn=later)),
-        ):
-            with self.assertRaisesRegex(TypeError, f"{name}: .*{says}"):
-                call(later)
-        self.nothing_left()
-
-    def test_a_method_that_nobody_calls(self) -> None:
-        with self.assertWarnsRegex(
-            UserWarning, "only your own program calls spawn_process: "
-        ) as one:
-
-            class Mine(Watcher):
-                def spawn_process(self) -> None:
-                    raise AssertionError
-
-        self.assertIn("Mine: ", str(one.warning))
-        self.assertEqual(one.filename, __file__)
-
-        class Mixed:
-            def manage_watchers(self) -> None:
-                raise AssertionError
-
-        says = "calls manage_watchers, reload: commands and .*; override start or stop, or"
-        with self.assertWarnsRegex(UserWarning, says):
-
-            class Other(Mixed, Arbiter):
-                def reload(self, *kind: Any, **more: Any) -> Any:
-                    return super().reload(*kind, **more)
-
-    def test_one_that_is_called(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-
-            class Mine(Arbiter):
-                def start(self, cb: Any = None) -> Any:
-                    return super().start(cb)
-
-                def stop(self, timeout: float = 1.0) -> None:
-                    super().stop(timeout)
-
-                def anything_else(self) -> None:
-                    return None

@@ -69,7 +69,7 @@ class TestSockets(LeakCheckedTestCase):
         api = sockets.add("api", host="127.0.0.1", port=0)
         shared = sockets.add("shared", "127.0.0.1", 0, so_reuseport=True)
         self.assertEqual((api.backlog, sockets.backlog), (7, 7))
-        with self.assertRaisesRegex(ValueError, "there is a socket api at"):
+        with self.assertRaisesRegex(ValueError, "there is a socket 'api' at"):
             sockets.add("api")
         sockets.bind_and_listen_all()
         self.addCleanup(sockets.close_all)
@@ -86,7 +86,7 @@ class TestSockets(LeakCheckedTestCase):
         self.assertEqual((one.is_unix, one.socktype), (False, socket.SOCK_STREAM))
         plain = one.backlog, one.blocking, one.interface, one.replace, one.umask, one.path
         self.assertEqual(plain, (2048, False, None, False, 0o010, None))
-        with self.assertRaisesRegex(OSError, "socket web at .* is not open; call bind_and_listen"):
+        with self.assertRaisesRegex(OSError, "socket 'web' at .* is not open; call bind"):
             one.getsockname()
         one.bind_and_listen()
         self.addCleanup(one.close)

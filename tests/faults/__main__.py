@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cvec_circus.base.clock import SYSTEM
 from tests.faults import ids
 from tests.faults.ids import Fault, Group
-from tests.faults.repeating import DONE
+from tests.support.nightly import DONE
 
 
 class Outcome(NamedTuple):

@@ -6,9 +6,9 @@ import sys
 import unittest
 from pathlib import Path
 
-from tests.faults.repeating import repetitions, times
 from tests.support.daemon import DaemonCase
 from tests.support.eventually import eventually
+from tests.support.nightly import repetitions, times
 
 PROGRAM = """
 import os, signal, socket

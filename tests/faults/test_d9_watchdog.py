@@ -9,9 +9,9 @@ import unittest
 from cvec_circus import exc
 from tests.faults import injection
 from tests.faults.injection import Fault
-from tests.faults.repeating import NIGHTLY
 from tests.support.daemon import DaemonCase, folder
 from tests.support.hurry import hurried
+from tests.support.nightly import NIGHTLY
 
 SLEEP = "[watcher:a]\ncmd = sleep 1000\nautostart = False\n"
 FIRST = "the supervisor thread has been stuck for "

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from cvec_circus.wire import zmtp
 from tests.control.raw import connected
-from tests.faults.repeating import repetitions
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+from tests.support.nightly import repetitions
 from tests.support.ports import free_port
 
 WATCHER = "[watcher:web]\ncmd = sleep 1000\ngraceful_timeout = 0.5\n"

@@ -18,8 +18,8 @@ import zmq
 from cvec_circus.wire import zmtp
 from tests.control.raw import connected
 from tests.control.test_fuzz import Fuzz, is_cast
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import Daemon, DaemonCase
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 
 MESSAGES = int(os.environ.get("CVEC_CIRCUS_MESSAGES", "1000000" if NIGHTLY else "20000"))
 BATCH = 100
@@ -32,6 +32,8 @@ WATCHERS = "".join(
     f"[watcher:{name}]\ncmd = sleep 1000\ngraceful_timeout = 0.5\n" for name in NAMES
 )
 CIRCUS = "loglevel = warning\nlogoutput = {DIR}/log\nmax_processes = 4\n"
+
+THE_END = b'{"id": "the end", "command": "numwatchers"}'
 
 ENDS = ("quit", "upgrade")
 """What a message must not be about, because the daemon would do it."""
@@ -53,6 +55,10 @@ class Hostile(Fuzz):
             if message.get("command") == "wait" and isinstance(properties, dict):
                 properties["timeout"] = 0.05
         return message
+
+    def batch(self) -> list[list[bytes]]:
+        """Make some messages."""
+        return [self.frames() for _ in range(BATCH)]
 
     def garbage(self) -> bytes:
         """Make what a peer may send that speaks ZMTP badly, or not at all."""
@@ -83,11 +89,13 @@ class TestHostile(DaemonCase):
         process = psutil.Process(daemon.pid)
         size = files = 0
         wanted = answered = 0
+        batch = fuzz.batch()
         for start in range(0, MESSAGES, BATCH):
-            batch = [fuzz.frames() for _ in range(BATCH)]
             wanted += sum(not is_cast(frames) for frames in batch)
             for frames in batch:
                 client.send_multipart(frames)
+            client.send(THE_END)
+            batch = fuzz.batch()  # while the daemon is at work on the one before
             answered += self.answers(client, start)
             self.garbage(daemon, fuzz)
             if start == MESSAGES // 10 // BATCH * BATCH:
@@ -113,7 +121,6 @@ class TestHostile(DaemonCase):
 
     def answers(self, client: zmq.Socket[bytes], start: int) -> int:
         """Take the answers up to that to a question of ours; return how many there were."""
-        client.send(b'{"id": "the end", "command": "numwatchers"}')
         count = 0
         while True:
             self.assertTrue(client.poll(PATIENCE * 1000), f"no answer (seed {SEED}, at {start})")

@@ -6,13 +6,15 @@ import re
 import signal
 import unittest
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 from tests.faults import injection
 from tests.faults.drive import DrivenDaemon
-from tests.faults.injection import Fault, injecting
-from tests.faults.repeating import NIGHTLY, repetitions
+from tests.faults.injection import Fault, Injection, injecting
+from tests.support import installations
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, repetitions
 
 QUICK = [
     Fault("epoll_ctl", "ENOMEM", "5"),
@@ -24,10 +26,10 @@ QUICK = [
     Fault("vfork,fork,clone,clone3", "EAGAIN", "1..2"),
     Fault("accept4", "EMFILE", "1"),
     Fault("kill,pidfd_send_signal", "EPERM", "1"),
-    Fault("mmap", "ENOMEM", "1..4"),
     Fault("write,writev", "EIO", "1..3", "{DIR}/log"),
 ]
-"""Each of them is sure to be met."""
+"""Each of them is sure to be met, by a daemon that has done everything already."""
+IN_A_NEW_ONE = Fault("mmap", "ENOMEM", "1..4")
 
 WHENS = ["1", "2", "3", "5", "8", "13", "21", "34", "1..4", "2+7", "1+4"]
 SWEEP = {
@@ -92,11 +94,15 @@ class InjectionCase(DaemonCase):
         self.assertNotIn("Traceback", text)
         self.assertLess(daemon.slowest, 5.0, "it does not answer in time")
 
+    def refused(self, daemon: DrivenDaemon, fault: Fault) -> AbstractContextManager[Injection]:
+        """Refuse something to a daemon."""
+        fault = fault._replace(path=fault.path.format(DIR=daemon.folder))
+        return injecting(daemon.pid, fault, daemon.folder)
+
     def survive(self, fault: Fault) -> list[str]:
         """Drive a daemon with a fault; return the calls that have failed."""
         daemon = DrivenDaemon(self)
-        fault = fault._replace(path=fault.path.format(DIR=daemon.folder))
-        with injecting(daemon.pid, fault, daemon.folder) as injected:
+        with self.refused(daemon, fault) as injected:
             daemon.drive()
             daemon.check_exits()
             daemon.signal(signal.SIGTERM)
@@ -109,11 +115,35 @@ class TestFailingCalls(InjectionCase):
     """What the system refuses to a daemon that is up."""
 
     def test_n1_once(self) -> None:
+        """One after the other, the last of them in the end of the daemon, too."""
+        daemon, log = DrivenDaemon(self), list[str]()
         for fault in QUICK:
             with self.subTest(str(fault)):
-                self.assertTrue(self.survive(fault), "nothing has failed")
-            self.doCleanups()
-        repetitions(self, len(QUICK))
+                with self.refused(daemon, fault) as injected:
+                    daemon.drive()
+                    daemon.check_exits()
+                    if fault is QUICK[-1]:
+                        daemon.signal(signal.SIGTERM)
+                        log = daemon.ended()
+                self.assertTrue(injected.injected, "nothing has failed")
+        self.check(daemon, log)
+        with self.subTest(str(IN_A_NEW_ONE)):
+            self.assertTrue(self.survive(IN_A_NEW_ONE), "nothing has failed")
+        repetitions(self, len(QUICK) + 1)
+
+    def test_d6_a_trial_that_cannot_be_started(self) -> None:
+        """It is no yes: the new program may not even have the package."""
+        daemon = DrivenDaemon(self)
+        bare = installations.python(folder(self), 'set -- -S -I "$@"')
+        with self.refused(daemon, Fault("vfork,fork,clone,clone3", "EAGAIN", "1..2")):
+            reason = daemon.wire.refused("upgrade", python=bare)
+        self.assertIn("cannot be tried: cannot start a process: Resource", reason)
+        with self.refused(daemon, Fault("memfd_create", "EMFILE")):
+            reason = daemon.wire.refused("upgrade", python=bare)
+        self.assertEqual(
+            reason, "the state of the daemon cannot be handed over: Too many open files"
+        )
+        self.assertIn("No module named", daemon.wire.refused("upgrade", python=bare))
 
     @unittest.skipUnless(NIGHTLY, "takes ten minutes")
     def test_n1_sweep(self) -> None:

@@ -21,9 +21,9 @@ from cvec_circus.client import Client
 from tests.faults.drive import TEXT as PLAIN
 from tests.faults.drive import WANTED, DrivenDaemon
 from tests.faults.refusing import NOTHING, Port, Refusal, refusals
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import DaemonCase, alive, child, end_of, marked
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 
 SOME = {"start": 3, "run": 12, "adopt": 3, "stop": 2}
 
@@ -91,8 +91,7 @@ class RefusedDaemon(DrivenDaemon):
     def begin_again(self) -> bool:
         """Start another one after a kill; return whether it is up, and else has ended."""
         self.lives = self.log_text().count(" is up: ")
-        self.wire.events.close()
-        self.wire.client.close()
+        self.wire.close()
         self._start(*self._command)
         return self.has_begun()
 

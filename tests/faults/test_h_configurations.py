@@ -12,22 +12,25 @@ import random
 import re
 import signal
 import unittest
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.client import Client
+from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.readers.document import load
 from cvec_circus.daemon import check
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.reload import inspecting
 from cvec_circus.supervisor.supervisor import Supervisor
 from tests.config.test_fuzz import VALUES
-from tests.faults.repeating import NIGHTLY, SEED, repetitions, times
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions, times
 from tests.support.silence import silence
 
 COUNT = int(os.environ.get("CVEC_CIRCUS_CONFIGURATIONS", "10000" if NIGHTLY else "200"))
@@ -126,9 +129,38 @@ class Start(NamedTuple):
     waits: Collection[str] = ()  # what depends on something
 
 
+class Inspections:
+    """Inspects each plugin once, however many files have it: that takes a Python of its own.
+
+    Owned by the test.
+    """
+
+    READ = ("uid", "gid", "env", "copy_env", "working_dir")
+    """The options of a plugin that decide on what its process finds."""
+
+    def __init__(self) -> None:
+        self._inspect = inspecting._inspection
+        self._done: dict[str, inspecting._Inspection] = {}
+
+    @contextlib.contextmanager
+    def of(self, plugin: PluginConfig, *rest: Any) -> Iterator[inspecting._Inspection]:
+        """Inspect a plugin, in the place of `inspecting._inspection`."""
+        options = [plugin.options.get(name) for name in self.READ]
+        key = repr((plugin.use, plugin.config, options, rest))
+        if key not in self._done:
+            with self._inspect(plugin, *rest) as done:
+                done.process.wait(inspecting.TIMEOUT)
+                done.report.seek(0)
+                self._done[key] = done._replace(report=io.BytesIO(done.report.read()))
+        yield self._done[key]._replace(plugin=plugin)
+
+
 class TestConfigurations(DaemonCase):
     def setUp(self) -> None:
         super().setUp()
+        patched = mock.patch.object(inspecting, "_inspection", Inspections().of)
+        patched.start()
+        self.addCleanup(patched.stop)
         self.folder = folder(self)
         self.path = str(self.folder / "circus.ini")
         self.environ = {"PATH": os.environ["PATH"], "HOME": "/root"}

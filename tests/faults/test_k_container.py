@@ -17,9 +17,9 @@ from tests.faults.container import (
     children_of,
     zombies_of,
 )
-from tests.faults.repeating import NIGHTLY, repetitions
 from tests.support.daemon import BIN, child, folder, script
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, repetitions
 
 DOCS = BIN.parent / "docs"
 

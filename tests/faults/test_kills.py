@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.load import WEBS, Load, watchers
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import MARK, DaemonCase, child
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 from tests.support.ports import free_port
 
 KILLS = int(os.environ.get("CVEC_CIRCUS_KILLS", "1000" if NIGHTLY else "2"))
@@ -91,8 +91,7 @@ class TestKills(DaemonCase):
         """What it is that the others would see: the control."""
         daemon = self.daemon(f"[watcher:a]\ncmd = {child('count')}\n", circus="adopt = False")
         daemon.wire.events.wait("start", 1)
-        daemon.wire.events.close()
-        daemon.wire.client.close()
+        daemon.wire.close()
         daemon.kill()
         daemon.again()
         daemon.wire.events.wait("start", 1)
@@ -114,8 +113,7 @@ class TestKills(DaemonCase):
 
     def hang_up(self) -> None:
         """Let go of the client, which the test would keep otherwise."""
-        self.daemon_.wire.events.close()
-        self.daemon_.wire.client.close()
+        self.daemon_.wire.close()
 
     def settle(self) -> None:
         """Wait until every place is taken, once."""

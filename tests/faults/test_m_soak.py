@@ -16,9 +16,9 @@ import psutil
 from cvec_circus.base.clock import SYSTEM
 from tests.faults.container import zombies_of
 from tests.faults.load import Load, watchers
-from tests.faults.repeating import NIGHTLY, SEED, repetitions
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY, SEED, repetitions
 from tests.support.ports import free_port
 
 SECONDS = float(os.environ.get("CVEC_CIRCUS_SOAK", "1200" if NIGHTLY else "6"))
@@ -46,8 +46,7 @@ Steps = dict[float, Callable[[Daemon], None]]
 def crash(daemon: Daemon) -> None:
     """Kill the daemon, and let the next one take everything over."""
     pids = daemon.wire.pids("count"), daemon.wire.pids("web")
-    daemon.wire.events.close()
-    daemon.wire.client.close()
+    daemon.wire.close()
     daemon.kill()
     daemon._start(*daemon._command)  # its log is a file
     daemon.connect()
@@ -141,8 +140,7 @@ class TestAgain(DaemonCase):
         daemon = self.daemon("[watcher:idle]\ncmd = sleep 100000\nnumprocesses = 100\n")
         self.assertTrue(eventually(lambda: len(daemon.wire.pids("idle")) == 100, 60))
         pids = daemon.wire.pids("idle")
-        daemon.wire.events.close()
-        daemon.wire.client.close()
+        daemon.wire.close()
         daemon.kill()
         began = SYSTEM.monotonic()
         daemon.again()

@@ -27,9 +27,9 @@ from tests.faults.load import WEBS, Load, watchers
 from tests.support import installations
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY
 from tests.support.upgrades import Asking, Follower
 
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 UPGRADES = int(os.environ.get("CVEC_CIRCUS_UPGRADES", "100" if NIGHTLY else "0"))
 PAUSE = float(os.environ.get("CVEC_CIRCUS_PAUSE", "0.3"))
 

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ cmd = sleep 3600
 numprocesses = 2
 copy_env = True
 graceful_timeout = 5
+min_uptime = 0.2
 
 [watcher:One Shot]
 cmd = sleep 3601
@@ -45,6 +47,7 @@ copy_env = True
 cmd = sleep 3602
 autostart = False
 copy_env = True
+min_uptime = 0.2
 
 [socket:sock]
 host = 127.0.0.1
@@ -156,7 +159,14 @@ class InteroperationCase(LeakCheckedTestCase):
 
     def daemons(self, text: str = WATCHERS) -> dict[str, Daemon | PublishedDaemon]:
         """Start one of each, with the same watchers."""
-        return {OURS: self.ours(text), THEIRS: self.theirs(text)}
+        ours, theirs = self.together(lambda: self.ours(text), lambda: self.theirs(text))
+        return {OURS: ours, THEIRS: theirs}
+
+    @staticmethod
+    def together(*calls: Callable[[], Any]) -> list[Any]:
+        """Call functions that wait for other processes, each on a thread; return their results."""
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return [future.result() for future in [pool.submit(call) for call in calls]]
 
     def ours(self, text: str = WATCHERS, circus: str = "check_delay = 1", **options: Any) -> Daemon:
         """Start our daemon, and wait until the watcher "web" is up."""

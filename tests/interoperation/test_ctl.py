@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unittest
+from functools import partial
 
 from tests.interoperation.published import OURS, THEIRS, InteroperationCase, needs_circus
 from tests.support.eventually import eventually
@@ -122,21 +123,22 @@ def masked(found: list[tuple[int, str]]) -> dict[str, tuple[int, str]]:
 class TestControl(InteroperationCase):
     maxDiff = None
 
+    def said_by(self, package: str) -> dict[str, dict[str, tuple[int, str]]]:
+        """Return what a program says of each daemon, by command line."""
+        daemons = self.daemons()
+        drive = partial(self.drive, package, "ctl")
+        found = self.together(*(partial(drive, d.endpoint, STEPS) for d in daemons.values()))
+        return dict(zip(daemons, map(masked, found)))
+
     def test_circusctl(self) -> None:
         """Each program of theirs cannot tell our daemon from its own."""
-        said = {
-            package: masked(self.drive(THEIRS, "ctl", daemon.endpoint, STEPS))
-            for package, daemon in self.daemons().items()
-        }
+        said = self.said_by(THEIRS)
         self.assertEqual(len(said[OURS]), len({" ".join(words) for words in STEPS}))
         self.assertEqual(said[OURS], said[THEIRS])
 
     def test_cvec_circusctl(self) -> None:
         """Ours says the same of both, but for what their daemon cannot tell."""
-        said = {
-            package: masked(self.drive(OURS, "ctl", daemon.endpoint, STEPS))
-            for package, daemon in self.daemons().items()
-        }
+        said = self.said_by(OURS)
         for found in said.values():
             # What the daemon says it does, which Circus does not say.
             self.assertEqual(found.pop("reloadconfig --waiting")[0], 0)
@@ -151,7 +153,8 @@ class TestControl(InteroperationCase):
         self.assertTrue(eventually(lambda: daemon.call("numprocesses")["numprocesses"] == 3, 20))
         pid = daemon.call("list", name="web")["pids"][0]
         for steps in ([*QUESTIONS, ["stats", "web", str(pid)]], ORDERS):
-            said = [self.drive(one, "ctl", daemon.endpoint, steps) for one in (THEIRS, OURS)]
+            ask = [partial(self.drive, p, "ctl", daemon.endpoint, steps) for p in (THEIRS, OURS)]
+            said = [call() for call in ask] if steps is ORDERS else self.together(*ask)
             for words, theirs, ours in zip(steps, *said):
                 with self.subTest(" ".join(words)):
                     self.assertEqual((theirs[0], ours[0]), (0, 0))

@@ -17,10 +17,11 @@ import unittest
 from collections import Counter
 from pathlib import Path
 
+from tests.support.nightly import NIGHTLY
+
 ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = Path(__file__).with_name("bridge.py")
 TABLE = Path(__file__).with_name("of_circus.txt")
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 ARCHIVE = "circus==0.18.0"
 NEEDED = ("tornado", "pyyaml", "mock", "psutil")
 TIMEOUT = 600.0

@@ -18,9 +18,9 @@ import urllib.request
 from pathlib import Path
 
 from tests.support.eventually import eventually
+from tests.support.nightly import NIGHTLY
 
 ROOT = Path(__file__).resolve().parents[2]
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 TIMEOUT = 300.0
 INSTALL_TIMEOUT = 1200.0
 """Seconds for pip, which fetches a hundred packages and builds some."""

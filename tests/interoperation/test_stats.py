@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unittest
+from functools import partial
 from typing import Any
 
 from tests.interoperation.published import (
@@ -54,10 +55,13 @@ class TestStats(InteroperationCase):
 
     def test_clients(self) -> None:
         """Each hears of the daemon of the other what it hears of its own."""
-        ours, theirs = self.our_stats(), self.their_stats()
-        expected = self.heard(THEIRS, *theirs)
-        for package, place in ((THEIRS, ours), (OURS, theirs)):
-            found = self.heard(package, *place)
+        ours, theirs = self.together(self.our_stats, self.their_stats)
+        expected, *others = self.together(
+            partial(self.heard, THEIRS, *theirs),
+            partial(self.heard, THEIRS, *ours),
+            partial(self.heard, OURS, *theirs),
+        )
+        for found, place in zip(others, (ours, theirs)):
             [pid] = map(str, place[1][:1])
             for key, like in (("all", "all"), (pid, str(theirs[1][0]))):
                 self.assertLessEqual(expected[like].keys(), found[key].keys())

@@ -15,7 +15,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
 from cvec_circus.logs.log import Log
 from cvec_circus.logs.queued import FLUSH_TIMEOUT, LINES, TEXT, QueuedLog
-from cvec_circus.options.secrets import AS_IS
+from cvec_circus.options.variables import AS_IS
 from tests.logs.log_case import LogCase
 from tests.support.hurry import hurry
 

@@ -73,15 +73,14 @@ class TestUdp(SyslogCase):
             text = server.recv(65536).decode()
 
     def test_an_unknown_facility_is_user(self) -> None:
-        self.catch_stderr()
         server = self.listen(socket.AF_INET, ("127.0.0.1", 0))
-        self.open(f"syslog://127.0.0.1:{server.getsockname()[1]}?nonsense")
+        address = f"syslog://127.0.0.1:{server.getsockname()[1]}"
+        log = self.open(f"{address}?nonsense")
+        said = "there is no facility 'nonsense', so its lines are of the facility user"
+        self.received(server, rf"<{1 * 8 + 4}>STAMP .* TAG: {address}.nonsense: {said}")
         self.logger.info("x")
         self.received(server, rf"<{1 * 8 + 6}>STAMP .* TAG: x")
-        with open(self.path("stderr")) as stderr:
-            self.assertIn(
-                "no facility 'nonsense'; its lines are of the facility user", stderr.read()
-            )
+        self.assertEqual(log.url, f"{address}?user")
 
     def test_urls_that_make_no_sense(self) -> None:
         for url, says in (

@@ -32,6 +32,7 @@ class TestValues(unittest.TestCase):
             (" a.b , no ", Hook("a.b")),
             ("a.b:c", Hook("a.b:c")),
             ("my-hooks.f", Hook("my-hooks.f")),
+            ("2nd.f", Hook("2nd.f")),
             ("a.my-hooks-2:f,yes", Hook("a.my-hooks-2:f", True)),
             ("a.b:C.d,1", Hook("a.b:C.d", True)),
             ("exec:check a, 'b c'", Hook("exec:check a, 'b c'")),

@@ -39,6 +39,7 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
         ("A=1, B=2=3", {"A": "1", "B": "2=3"}),
         ("", {}),
     ],
+    "log": [(one, one) for one in ("-", "a.log", "syslog:///dev/log?x", "syslog://h:1?user")],
     "logging": [("log.ini", "log.ini"), ({"version": 1}, {"version": 1})],
     "mapping": [({"a": [1]}, {"a": [1]})],
     "hook": [
@@ -114,6 +115,7 @@ REFUSED: dict[str, list[Any]] = {
     "args": [None, 5, {"a": 1}, ["a", None], [["a"]], [True]],
     "words": ["a b", None],
     "environment": ["A", "A=1,B", {"": "x"}, {"A=": "x"}, {1: "x"}, {"A": None}, {"A": "\0"}, 5],
+    "log": ["syslog:", "syslog://?daemon", "syslog://h:port", None, 5],
     "logging": [5, None, {1: 2}, []],
     "mapping": ["x", None, {1: 2}, []],
     "hook": ["ab", "a b", "exec:", "exec:'", 5, [], ["a.b", "maybe"], "a.b,maybe"],

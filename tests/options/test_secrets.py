@@ -6,14 +6,13 @@ import unittest
 
 from cvec_circus.options.secrets import (
     CONCEALED,
-    Variables,
     conceal,
     conceal_command,
     conceal_output,
     conceal_text,
     is_secret,
-    parts_of,
 )
+from cvec_circus.options.variables import Variables, parts_of
 
 
 class TestNames(unittest.TestCase):
@@ -223,6 +222,10 @@ class TestVariables(unittest.TestCase):
             ("/srv/run a.", "NAME."),
         ):
             self.assertEqual(variables.conceal(text), said)
+        url = "tcp://host-1:pw2/x?user3"
+        variables.add(url, "NAME", parts_of(url, "NAME"))
+        for text in ("tcp://host-1", "host-1:pw2/x", "pw2/x", "user3"):
+            self.assertEqual(variables.conceal(f"no {text}: write tcp://"), "no NAME: write tcp://")
 
     def test_what_may_be_shown(self) -> None:
         variables = Variables()

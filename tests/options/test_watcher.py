@@ -126,6 +126,12 @@ class TestStreams(unittest.TestCase):
             change = WATCHER_OPTIONS.convert({"stdout_stream": given})
             self.assertEqual(WATCHER_OPTIONS.complete(change, current)["stdout_stream"], {})
 
+    def test_a_class_of_any_module(self) -> None:
+        for name in ("a.B", "my-streams.b.C", "2nd.C"):
+            given = {"stdout_stream.class": name}
+            shown = full(**given)["stdout_stream"]["class"]
+            self.assertEqual(shown, name)
+
     def test_refused(self) -> None:
         for given, line in (
             (

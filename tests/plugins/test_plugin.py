@@ -140,7 +140,7 @@ class TestTornado(PluginCase):
         with mock.patch.dict(sys.modules, {"tornado.ioloop": ioloop}):
             with self.assertLogs("cvec_circus", "WARNING") as logs:
                 self.end(*self.running())
-        self.assertIn("tornado has calls to make on a loop that nobody runs", logs.output[0])
+        self.assertIn("tornado has calls to make on a loop that is not running", logs.output[0])
         self.assertIn("use self.loop.periodic instead", logs.output[0])
 
 

@@ -46,7 +46,8 @@ class TestNames(unittest.TestCase):
         self.assertEqual(find("resource_watcher"), find("resource-watcher"))
 
     def test_a_dotted_one(self) -> None:
-        self.assertEqual(find("a.b.C").dotted, "a.b.C")
+        for name in ("a.b.C", "my-plugins.C"):
+            self.assertEqual(find(name).dotted, name)
 
     def test_one_that_nobody_has(self) -> None:
         for name, hint in (("flappin", "; did you mean flapping?"), ("zzz", "Logger")):

@@ -7,8 +7,10 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.runtime.runner import extend_sys_path
 from tests.runtime.process import LAUNCHER, MODULE, ROOT, SUBJECTS, PluginProcess, ProcessCase
 from tests.support.eventually import eventually
 from tests.support.hurry import hurried
@@ -261,6 +263,16 @@ class TestByDaemon(ProcessCase):
             process.expect("handle_init")
             process.kill()
             self.assertEqual(process.wait(), 0)
+
+    def test_the_order_of_the_path(self) -> None:
+        for own, daemon, expected in (
+            (["/lib", "/site"], ["/first", "/lib", "/site"], ["", "/first", "/lib", "/site"]),
+            (["/here", "/mine", "/lib"], ["", "/b", "/lib"], ["", "/here", "/mine", "/b", "/lib"]),
+            (["/lib"], [], ["", "/lib"]),
+        ):
+            with self.subTest(own=own, daemon=daemon), mock.patch.object(sys, "path", own):
+                extend_sys_path(daemon)
+                self.assertEqual(sys.path, expected)
 
     def test_a_class_that_cannot_be_loaded(self) -> None:
         read_report, report = os.pipe()

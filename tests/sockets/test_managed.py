@@ -61,7 +61,7 @@ class ManagedSocketTest(LeakCheckedTestCase):
         )
         self.assertGreater(shown["port"], 0)
         socket.create_connection((shown["host"], shown["port"]), timeout=30).close()
-        self.assertEqual(str(managed), f"socket web at 127.0.0.1:{managed.port}")
+        self.assertEqual(str(managed), f"socket 'web' at 127.0.0.1:{managed.port}")
 
     def test_bind_twice_keeps_the_socket(self):
         managed = self.bound()

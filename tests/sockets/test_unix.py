@@ -62,7 +62,7 @@ class TestPath(UnixCase):
             {"fd": managed.fileno(), "name": "web", "backlog": 2048, "path": str(self.path)},
         )
         self.assertEqual((managed.host, managed.port), (None, None))
-        self.assertEqual(str(managed), f"socket web at {self.path}")
+        self.assertEqual(str(managed), f"socket 'web' at {self.path}")
         self.assertFalse(os.get_inheritable(managed.fileno()))
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(self.path))

@@ -106,6 +106,48 @@ class FileTest(FileStreamTestCase):
         year = datetime.fromtimestamp(DATA["timestamp"]).strftime("%Y")
         self.assertEqual(self.text(), f"{year} [12] | text\n".encode())
 
+    def test_one_written_as_that_of_circus(self):
+        class Upper(stream.FileStream):
+            def __call__(self, data):
+                if self._should_rollover(data["data"]):
+                    self._do_rollover()
+                self.write_data({**data, "data": data["data"].upper()})
+
+        made = Upper(self.filename, max_bytes=12, backup_count=2)
+        made(DATA)
+        made(DATA)
+        made.close()
+        self.assertEqual((self.text(), self.text("log.1")), (b"ONE\n\nTWO", b"ONE\n\nTWO"))
+        self.assertEqual((made._filename, made._time_format), (self.filename, None))
+
+    def test_the_file_itself(self):
+        class Plain(stream.FileStream):
+            def __call__(self, data):
+                self._file.write(f"{data['pid']}: \xe9\udcff\n")
+                self._file.flush()
+
+        made = Plain(self.filename, backup_count=1)
+        made(DATA)
+        made(DATA)
+        text = "12: \xe9\\udcff\n".encode()
+        self.assertEqual(self.text(), 2 * text)
+        file = made._file
+        self.assertEqual(
+            (file.name, file.closed, file.tell()), (self.filename, False, len(2 * text))
+        )
+        os.unlink(self.filename)
+        file.close()
+        self.assertTrue(file.closed)
+        made._file = made._open()
+        made(DATA)
+        made._do_rollover()
+        made(DATA)
+        made.close()
+        self.assertEqual((self.text(), self.text("log.1")), (text, text))
+        nowhere = Plain(os.path.join(self.filename, "no", "such"))
+        with self.assertRaisesRegex(OSError, "cannot write to .*such: Not a directory"):
+            nowhere(DATA)
+
     def test_what_nobody_calls(self):
         said = "only your own program calls _should_rollover: override __call__ or write_data"
         with self.assertWarnsRegex(UserWarning, said):

@@ -7,6 +7,7 @@ import logging
 import os
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.readers.mapping import from_mappings
@@ -93,6 +94,8 @@ class TestRows(HelpersCase):
         self.addCleanup(os.close, given)
         closed: list[bool] = []
 
+        env, copies = {"PYTHONPATH": "/mine"}, False
+
         class Page(Helper):
             name = "page"
             module = "cvec_circus.page"
@@ -100,7 +103,7 @@ class TestRows(HelpersCase):
             useless = frozenset({7})
 
             def own_options(self) -> WatcherOptions:
-                return options(cmd="", env={"PYTHONPATH": "/mine"}, priority=3)
+                return options(cmd="", env=env, priority=3, copy_env=copies)
 
             def message(self) -> dict[str, Any]:
                 return {"port": 8080}
@@ -111,10 +114,14 @@ class TestRows(HelpersCase):
             def close(self) -> None:
                 closed.append(True)
 
+        with mock.patch.dict(os.environ, {"PYTHONPATH": "/daemons"}):
+            paths = [Page().options.env["PYTHONPATH"].split(os.pathsep)[0]]
+            env, copies = {}, True
+            paths.append(Page().options.env["PYTHONPATH"].split(os.pathsep)[0])
+        self.assertEqual(paths, ["/mine", "/daemons"])
         watcher = self.helpers.add(Page())
         self.assertEqual(watcher.options["args"], ["-m", "cvec_circus.page"])
         self.assertEqual(watcher.options["priority"], 3)
-        self.assertTrue(watcher.options["env"]["PYTHONPATH"].startswith("/mine:"))
         self.assertEqual(watcher.kind.useless_codes, {7})
         process = ManagedProcess("page", 1, NONE)
         with self.helpers.prepare(watcher, process) as extra:

@@ -22,6 +22,7 @@ from cvec_circus.system.clock_set import ClockSet
 from tests.support.clock import FakeClock
 from tests.support.daemon import folder
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.nightly import NIGHTLY
 
 NOON = 1_780_315_200.0  # 2026-06-01 12:00 UTC
 
@@ -148,7 +149,7 @@ class TestClockSet(LeakCheckedTestCase):
         self.assertEqual(poll.poll(0), [])
         self.assertFalse(os.get_inheritable(watch.fileno()))
 
-    @unittest.skipUnless(os.environ.get("CVEC_CIRCUS_NIGHTLY"), "it sets the clock, to what it is")
+    @unittest.skipUnless(NIGHTLY, "it sets the clock, to what it is")
     def test_a_clock_that_is_set(self) -> None:
         watch = ClockSet()
         self.addCleanup(watch.close)

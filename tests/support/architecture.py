@@ -47,7 +47,7 @@ LESS: dict[str, frozenset[str]] = {
 }
 MORE: dict[str, frozenset[str]] = {
     "embedding": frozenset({"compat"}),
-    "stream": frozenset({"compat.members", "compat.paths"}),
+    "stream": frozenset({"compat.file_names", "compat.members", "compat.paths"}),
     # an option may be a user or a signal's name; and a generation says what made it
     "options": frozenset({"system.accounts", "system.signals", "wire.cause", "wire.outcome"}),
     "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints

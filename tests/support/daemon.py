@@ -79,14 +79,15 @@ def end_of(process: subprocess.Popen[Any], timeout: float = TIMEOUT) -> int:
     return process.wait()
 
 
-def marked(run: str) -> list[int]:
-    """List the processes that a daemon of that run has started, and those that they started."""
-    mark = MARK + run.encode()
+def marked(*runs: str) -> list[int]:
+    """List the processes that daemons of these runs have started, and those that they started."""
+    marks = [MARK + run.encode() for run in runs]
     found = []
     for name in os.listdir("/proc"):
         if name.isdecimal():
             with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
-                if mark in file.read() and alive(int(name)):
+                environment = file.read()
+                if any(mark in environment for mark in marks) and alive(int(name)):
                     found.append(int(name))
     return found
 
@@ -235,7 +236,8 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(TIMEOUT)
-        for pid in [pid for run in self.runs for pid in marked(run)]:
+        runs, self.runs = self.runs, []
+        for pid in marked(*runs) if runs else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -263,8 +265,7 @@ class Daemon:
             found = end_of(self.process, timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it has not ended within {timeout:g} s") from None
-        for run in self.runs:
-            self._test.assertEqual(marked(run), [], "processes are left behind")
+        self._test.assertEqual(marked(*self.runs), [], "processes are left behind")
         log = self.log.rest()
         self._test.assertEqual(found, code, "\n".join(log))
         left = [path.name for path in self.folder.iterdir() if path.is_socket()]

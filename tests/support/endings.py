@@ -54,7 +54,8 @@ class Process:
         self.wid = wid
         self.pid = 0
         self.state = ProcessState.RUNNING
-        self.killed = self.doubted = False
+        self.killed = self.doubted = self.proved = self.checked = False
+        self.unready = ""
 
 
 class EndingCase(LeakCheckedTestCase):

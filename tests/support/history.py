@@ -10,7 +10,7 @@ from cvec_circus.core.life import Life
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
-from tests.support.counts import check_counts, check_deadlines
+from tests.support.counts import check_counts, check_deadlines, check_phase
 from tests.support.watchful import WatchfulWorld
 from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN
 
@@ -33,11 +33,7 @@ FATAL = 3
 
 
 class History:
-    """One random history and its checks. Owned by the test's thread.
-
-    Attributes:
-        log: What was done, for whoever has to find out what went wrong.
-    """
+    """One random history, its checks, and the log of what was done. Owned by the test's thread."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -47,14 +43,14 @@ class History:
         self.more = random.Random(-seed)
         self.has_hooks = self.more.random() < 0.4
         self.has_demand = self.more.random() < 0.3
-        # And what is drawn for these two, leaves that as it is.
         self.most = random.Random(seed ^ 0x5EED)
         self.world.is_serial = self.most.random() < 0.5
         self.rehooks = self.has_hooks and self.most.random() < 0.5
         self.hangs = self.has_hooks and self.most.random() < 0.5
         # What is drawn for checks and rollouts, too.
         self.checks = random.Random(seed ^ 0xC4EC)
-        self.times = random.Random(seed ^ 0x71E5)  # and for schedules
+        self.times = random.Random(seed ^ 0x71E5)  # for schedules, and for who waits for the proof
+        self.proofs = random.Random(seed ^ 0x9007)
         self.has_schedules = not self.has_demand and self.times.random() < 0.3
         # Every second history is written down in its middle, and goes on with what was read.
         self.reborn_at = random.Random(seed ^ 0xB0B).randint(1, 29) if seed % 2 else None
@@ -218,6 +214,7 @@ class History:
         if self.rng.random() < 0.4:
             return None
         outcomes, wait = self.world.wait(self.rng.choice([None, None, 3.0]))
+        wait.proved = self.proofs.random() < 0.3
         self.waits.append((f"{len(self.waits)}: {order}", outcomes))
         return wait
 
@@ -278,6 +275,7 @@ class History:
         for watcher in self.world.roster.all_watchers():
             check_counts(watcher)
             check_deadlines(watcher)
+            check_phase(watcher)
             self.check_questions(watcher)
             self.check_rest(watcher)
             assert watcher.goal.numprocesses == watcher.options.numprocesses, f"{watcher!r}"

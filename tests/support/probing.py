@@ -145,6 +145,19 @@ class ProbeCase(EndingCase):
         self.desk.watch(watcher, process)
         return process
 
+    def adopt(self, watcher: Program, unready: str = "", doubted: bool = False) -> Process:
+        """Begin the checks of a process that has been ready, and that an earlier daemon started."""
+        process = Process(watcher.name, 1)
+        process.pid, process.exit_code = os.getpid(), None
+        process.checked, process.proved = bool(watcher.options.ready), True
+        process.unready, process.doubted = unready, doubted
+        self.desk.adopt(watcher, process)
+        if process.checked:
+            self.desk.watch(watcher, process)
+        if watcher.options.live:
+            self.desk.proved(watcher, process)
+        return process
+
     def probe(self, watcher: Program, wid: int = 1) -> Process:
         """Start a process, and wait for the first report."""
         before = len(self.probed)

@@ -11,7 +11,6 @@ from cvec_circus import exc
 from cvec_circus.base.thread import Thread
 from cvec_circus.client import Client
 from cvec_circus.wire import messages
-from tests.support import installations
 from tests.support.daemon import Daemon, DaemonCase, child
 
 WEB = f"""
@@ -26,11 +25,7 @@ port = 0
 
 
 class UpgradeCase(DaemonCase):
-    """Has two installations."""
-
-    def other(self, daemon: Daemon, number: str, **replaced: str) -> str:
-        """Install another version; return its Python."""
-        return installations.version(daemon.folder / number, number, **replaced)
+    """Upgrades daemons."""
 
     def upgrade(self, daemon: Daemon, python: str) -> dict[str, Any]:
         """Upgrade, and return the answer."""

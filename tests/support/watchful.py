@@ -41,6 +41,7 @@ class WatchfulWorld(FakeWorld):
         self.on_trial: dict[tuple[Watcher, int], int] = {}
         self._leaves: Counter[Watcher] = Counter()
         self._attempted: set[ManagedProcess] = set()
+        self._replaced: Counter[tuple[str, str, float]] = Counter()
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         held = watcher.is_held(starts=False)
@@ -155,7 +156,33 @@ class WatchfulWorld(FakeWorld):
             assert not self.unanswered[watcher, "before_stop"], f"{watcher!r} does not wait"
         if watcher.status == "active" and cause in ("command:reload", "command:set"):
             self._check_rollout(watcher, pid)
+        if watcher.goes_on and self._was_ready(pid):
+            self._check_worth(watcher, cause, pid)
         self.asked[pid] = cause
+
+    def _was_ready(self, pid: int) -> bool:
+        """Whether a process that goes just now was ready, and had passed after_spawn."""
+        return self.alive[pid].is_ready and pid not in self.on_trial.values()
+
+    def _check_worth(self, watcher: Watcher, cause: str, pid: int) -> None:
+        """No ready process goes while one that is not stays in its stead."""
+        rollout, process = watcher.rollout, self.alive[pid]
+        if cause == "command:incr":  # there are too many
+            there = [one for one in watcher.places.slots.values() if one.holds_place]
+            left = [one for one in there if one not in watcher.places.ending]
+            worse = [one for one in left if not one.is_ready]
+            assert not worse, f"{watcher!r}: {pid} goes, and {worse} stay"
+        if rollout is None or not (rollout.is_partial and process.stale and rollout.is_checked):
+            return
+        if rollout.unavailable or watcher.stops_first or watcher.one_shot:
+            return
+        if watcher in self.resized or process.cause is not rollout.cause:
+            return  # it goes by another order
+        new = [one for one in watcher.places.fresh if one.spawned_at >= rollout.began_at]
+        key = watcher.name, rollout.cause.text, rollout.began_at
+        self._replaced[key] += 1
+        ready = sum(one.is_ready and one not in watcher.places.trials for one in new)
+        assert ready >= self._replaced[key], f"{watcher!r}: {pid} goes, and no other has come"
 
     def _check_rollout(self, watcher: Watcher, pid: int) -> None:
         """No old process goes before enough new ones have been proved."""
@@ -168,8 +195,9 @@ class WatchfulWorld(FakeWorld):
         trials = sum(process in places.trials for process in places.fresh)
         good = places.proved_count() if rollout.is_checked else len(places.fresh) - trials
         there = len(places.stale) + good
-        if rollout.is_checked and self.alive[pid].is_ready:  # those that are not go before it
-            there = sum(process.is_ready for process in places.stale) + good
+        if rollout.way_back and self._was_ready(pid):  # those that are not go before it
+            running = (*places.stale, *places.fresh)
+            there = sum(one.is_ready and one not in places.trials for one in running)
         enough = there >= watcher.goal.numprocesses - unavailable
         assert enough, f"{watcher!r}: {pid} goes, and only {there} are left"
 

@@ -159,13 +159,19 @@ class Wire:
     """A client of a daemon, and its events. Owned by the test; `call` is safe from any thread."""
 
     def __init__(self, test: unittest.TestCase, endpoint: str, pubsub_endpoint: str) -> None:
-        context: zmq.Context[Any] = zmq.Context()
-        test.addCleanup(context.term)
+        self._context: zmq.Context[Any] = zmq.Context()
+        test.addCleanup(self._context.term)
         self.endpoint = endpoint
-        self.client = Client(endpoint, context, timeout=TIMEOUT)
+        self.client = Client(endpoint, self._context, timeout=TIMEOUT)
         test.addCleanup(self.client.close)
-        self.events = Events(self.client, pubsub_endpoint, context)
+        self.events = Events(self.client, pubsub_endpoint, self._context)
         test.addCleanup(self.events.close)
+
+    def close(self) -> None:
+        """Hang up before the test ends."""
+        self.events.close()
+        self.client.close()
+        self._context.term()
 
     def call(self, command: str, **properties: Any) -> dict[str, Any]:
         """Ask for a command that has to succeed."""

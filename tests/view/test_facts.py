@@ -55,6 +55,17 @@ class TestFacts(unittest.TestCase):
         self.assertEqual(watcher.rows, {})
         self.assertEqual(self.facts.passes, 3)
 
+    def test_the_statistics_are_a_watcher_where_the_daemon_lists_them(self) -> None:
+        published = {**row(4), "name": "circusd-stats"}
+        self.facts.stat("circus", "4", published, 1.0)
+        self.facts.stat("circus", "3", {**row(3), "name": "circusd"}, 1.0)
+        self.facts.status({"statuses": {"circusd-stats": "active"}})
+        for now in (2.0, 3.0):
+            self.facts.stat("circus", "4", published, now)
+            self.facts.stat("circus", None, {"pid": [3, 4]}, now)
+        rows = {one.name: list(one.rows) for one in self.facts.watchers.values()}
+        self.assertEqual(rows, {"circusd-stats": ["4"], "circus": ["3"]})
+
     def test_circus_publishes_names_with_blanks(self) -> None:
         self.facts.status({"statuses": {"Big One": "active"}})
         self.facts.stat("big one", "3", row(3), 1.0)

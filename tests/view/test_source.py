@@ -49,7 +49,7 @@ class SourceCase(LeakCheckedTestCase):
             },
         )
 
-    def open(self, endpoint: str | None = None) -> source.Source:
+    def open(self, endpoint: str | None = None, conceals: bool = False) -> source.Source:
         context: zmq.Context[Any] = zmq.Context()
         loop = ZmqLoop(name="top")
         self.facts = Facts(3.0)
@@ -58,9 +58,8 @@ class SourceCase(LeakCheckedTestCase):
         def on_news() -> None:
             self.news += 1
 
-        opened = source.Source(
-            loop, context, endpoint or self.daemon.endpoint, self.facts, 0.02, str, on_news
-        )
+        given = context, endpoint or self.daemon.endpoint, self.facts, 0.02, str, on_news
+        opened = source.Source(loop, *given, conceals)
 
         def live() -> None:
             opened.open()
@@ -97,6 +96,18 @@ class SourceCase(LeakCheckedTestCase):
 
 
 class TestAsking(SourceCase):
+    def test_secrets_stay_in_the_daemon(self) -> None:
+        asked: list[dict[str, Any]] = []
+
+        def status(properties: dict[str, Any]) -> dict[str, Any]:
+            asked.append(properties)
+            return {"statuses": self.statuses}
+
+        self.daemon.answers["status"] = status
+        self.open(conceals=True)
+        eventually(lambda: bool(asked))
+        self.assertEqual(asked[0], {"details": True, "conceal": True})
+
     def test_a_daemon_that_publishes_nothing(self) -> None:
         opened = self.open()
         self.assertTrue(eventually(lambda: self.facts.passes > 2 and self.news > 2))

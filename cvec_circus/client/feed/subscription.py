@@ -5,8 +5,8 @@ reply, 187 were never received where it was measured. So the daemon is asked aga
 events there are, each time with a marker that it publishes right after its answer. Once a marker
 comes in, the subscription works: events from before it are in the answer, later ones come in by
 themselves. From then on a gap in the numbers shows dropped events, unless the last one was dropped;
-so the daemon is also asked after every long backlog and, as at the beginning, after every new
-connection.
+so the daemon is also asked at the first pause after some hundred messages and, as at the beginning,
+after every new connection.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ READY_KEPT = 1000
 DELIVERING = 0.005
 """Seconds of delivering before timers and callbacks get their turn."""
 
-BACKLOG = 500
-"""Messages; when more are queued here, the publisher may have dropped some before."""
+UNCHECKED = 500
+"""Messages since the last question; after more, the publisher may have dropped the last one."""
 
 FIRST_RETRY, LONGEST_RETRY = 0.01, 1.0
 """Seconds until the daemon is asked again after an incomplete answer, doubled each time."""
@@ -109,7 +109,7 @@ class Subscription:
         self._monitor = self._subscriber.get_monitor_socket(WATCHED)
         self._absent = False  # whether nothing is published, as far as that shows
         self._connections = 0
-        self._backlog = 0
+        self._unchecked = 0  # messages since the last question
         self._lives = 0
         self._silent = False  # whether an older daemon has no events to ask for
         self._ask_again = False
@@ -172,12 +172,11 @@ class Subscription:
             if len(self._sequence.ready) >= READY_KEPT:
                 break
             if not self._has_input():
-                if self._backlog > BACKLOG:  # the end of it may have been dropped
+                if self._unchecked > UNCHECKED:
                     self._ask()
-                self._backlog = 0
                 break
             frames = self._subscriber.recv_multipart(NOBLOCK)
-            self._backlog += 1
+            self._unchecked += 1
             if len(frames) == 2:
                 topic, payload = frames
                 if topic.startswith(MARKER):
@@ -230,6 +229,7 @@ class Subscription:
             self._ask_again = True
             return
         self._ask_again = False
+        self._unchecked = 0
         self._set_timer(None)
         self._asked += 1
         known = self._sequence.known

@@ -28,6 +28,7 @@ from cvec_circus.base.patterns import regex
 from cvec_circus.config.section import (
     CIRCUS,
     ENV,
+    KINDS,
     PLUGIN,
     SOCKET,
     WATCHER,
@@ -143,13 +144,13 @@ class _Reader:
         found: list[Entry] = []
         for name, value in document.items():
             if not isinstance(value, dict):
-                self._refuse((name,), f"outside any table; write [{CIRCUS}] above it")
+                self._refuse((name,), _why_no_table(name, value))
             elif name in _NAMED:
                 for own, section in value.items():
                     if isinstance(section, dict):
                         found += self._section(f"{name}:{own}", (name, own), section)
                     else:
-                        self._refuse((name, own), f"of no {name}; write [{name}.NAME] above it")
+                        self._refuse((name, own), _why_no_table(name, section, own))
             elif name == ENV:
                 found += self._environment(value)
             else:
@@ -205,6 +206,20 @@ class _Reader:
         self._findings.at(place, text, header, key or way[-1], is_problem=True)
 
 
+def _why_no_table(name: str, value: Any, own: str = "") -> str:
+    """Say what to write where a table is missing: above a key of the file, or of what has names."""
+    is_kind = name in KINDS
+    above = f"{name}.NAME" if name in _NAMED else name if is_kind else CIRCUS
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        table = f"{name}.{own}" if own else above
+        return f"a list of tables; write [{table}], in single brackets"
+    if own:
+        return f"of no {name}; write [{above}] above it"
+    if is_kind:
+        return f"not a value but a table; write [{above}]"
+    return f"outside any table; write [{above}] above it"
+
+
 def _text(key: str, value: Any) -> str:
     """Return a value as an INI file has it.
 
@@ -212,7 +227,7 @@ def _text(key: str, value: Any) -> str:
         ValueError: It has no such form.
     """
     if isinstance(value, bool):
-        return str(value)
+        return str(value).lower()
     if key in _OCTAL and isinstance(value, (int, float)):
         raise ValueError('a number is not octal here; write it as text, such as "027"')
     if isinstance(value, (str, int, float)):

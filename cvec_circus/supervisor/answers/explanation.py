@@ -1,4 +1,4 @@
-"""What is told of a watcher: its row in `status`, and the answer to `why`.
+"""What clients learn of a watcher: its row in `status`, and the answer to `why`.
 
 The answer to `why` is one sentence, and the evidence for it in JSON's types.
 """

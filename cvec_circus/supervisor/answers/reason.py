@@ -157,10 +157,16 @@ def next_start(watcher: Watcher, now: float) -> str:
         if memory is not None and 0 < memory.failed_starts < most:
             left = f"attempt {memory.failed_starts + 1} of {most} in {spawn_at - now:.1f} s"
         return f"{places.trouble}; {left}"
+    return f"{row}; {left}" if (row := _quick_deaths(watcher, process.wid)) else left
+
+
+def _quick_deaths(watcher: Watcher, wid: int) -> str:
+    """Say how often the processes of a slot have failed, and how the last one ended; "" if none
+    has."""
+    memory = watcher.places.backoffs.get(wid)
     if memory is None or not memory.deaths:
-        return left
-    row = deaths_in_a_row(watcher, process.wid, memory.deaths)
-    return f"{row}{_last_end(watcher, process.wid)}; {left}"
+        return ""
+    return f"{deaths_in_a_row(watcher, wid, memory.deaths)}{_last_end(watcher, wid)}"
 
 
 def unproved_again(watcher: Watcher) -> str:
@@ -201,8 +207,8 @@ def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
 
 def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:
     """Say what keeps a place from being filled again."""
-    if process.killed:
-        return f"slot {process.wid} waits for what process {process.pid} left, which was killed"
+    row = _quick_deaths(watcher, process.wid)
+    who = f"{row}; it" if row else f"slot {process.wid}"
     kill_at = watcher.places.deadline(process, Purpose.LEFTOVER_BY) or now
-    left = f"which is killed in {max(0.0, kill_at - now):.1f} s"
-    return f"slot {process.wid} waits for what process {process.pid} left behind, {left}"
+    left = "was sent" if process.killed else f"in {max(0.0, kill_at - now):.1f} s"
+    return f"{who} waits until nothing of process {process.pid} is left; SIGKILL {left}"

@@ -43,11 +43,13 @@ from cvec_circus.supervisor.answers.part import (
 from cvec_circus.supervisor.answers.reason import unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
-from cvec_circus.wire.cause import OWN_ENDS
+from cvec_circus.wire.cause import LIVE, OWN_ENDS
 from cvec_circus.wire.outcome import lasting
 
 RECONFIGURED = "command:reloadconfig"
 """The cause of the orders that a configuration comes to."""
+
+KILLED = "command:kill"
 
 RESIZED = "change of numprocesses"
 """The word for the order of another number of processes."""
@@ -185,10 +187,11 @@ def is_killed(part: Part) -> Verdict:
 
 def is_replaced(part: Part) -> Verdict:
     """`kill` with `surge`: those processes are gone, and their successors are proved."""
-    if failed_since(part):
-        return rolled_back(part)
-    rollout = part.watcher.rollout
-    if rollout is not None and rollout.cause.text == "command:kill":
+    failed, rollout = part.watcher.failed, part.watcher.rollout
+    if failed is not None and failed_since(part) and failed.cause.text == KILLED:
+        if any(one.pid in failed.kept or one.cause is failed.cause for one in part.processes):
+            return rolled_back(part)  # their own rollout, not one before or after it
+    if rollout is not None and any(one.cause is rollout.cause for one in part.processes):
         return stuck(part, part.watcher)
     return is_killed(part)
 
@@ -197,8 +200,9 @@ def is_replaced(part: Part) -> Verdict:
 
 
 def died_unproved(part: Part) -> tuple[Verdict, int] | None:
-    """Blame the first process that has ended by itself since the order, before it was ready; None
-    if there is none, or a rollout judges them."""
+    """Blame the first process that has ended by itself since the order, before it was ready, or
+    that was not alive and is newer than the order; None if there is none, or a rollout judges them.
+    """
     watcher = part.watcher
     if part.reached is is_reloaded and failed_since(part):
         return None  # it says more
@@ -210,12 +214,21 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
         if mark(death) == part.since or death.life < part.life:
             break
         is_judged = death.was_rolled and part.had_proved and part.reached is not is_up
-        if not (is_judged or death.was_proved or death.failure) and death.cause in OWN_ENDS:
+        is_own = not (death.was_proved or death.failure) and death.cause in OWN_ENDS
+        if not is_judged and (is_own or _was_not_alive(part, death.pid, death.cause)):
             found = death
-    if found is None:
-        return None
-    how = f"{ended(found.exit_code, found.oom)} after {lasting(found.lived)}, before it was ready"
-    return f"{about(part)}: process {found.pid} {how}", found.pid
+    if found is not None and found.cause != LIVE.text:
+        how = f"{ended(found.exit_code, found.oom)} after {lasting(found.lived)}"
+        return f"{about(part)}: process {found.pid} {how}, before it was ready", found.pid
+    ill = (one for one in watcher.places.ending if not one.stale)
+    ends = ((one.pid, one.cause.why) for one in ill if _was_not_alive(part, one.pid, one.cause[0]))
+    blamed = next(ends, None) if found is None else (found.pid, found.why)
+    return blamed and (f"{about(part)}: process {blamed[0]} was not alive: {blamed[1]}", blamed[0])
+
+
+def _was_not_alive(part: Part, pid: int, cause: str) -> bool:
+    """Tell whether that ended a process which is newer than the order."""
+    return cause == LIVE.text and pid not in part.before
 
 
 def held_by_failure(part: Part) -> tuple[Verdict, int] | None:

@@ -9,7 +9,6 @@ from functools import partial
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.named import NamedTuple
-from cvec_circus.base.rows import enter
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.supervisor.announcer import Refusals
@@ -105,7 +104,7 @@ class SignalDesk(Leftovers):
             if found.pgrp != family.pid:
                 self._outsiders.add_to_tree(family, found)
             elif not is_whole:
-                family.signalled = enter(family.signalled, (found.start_time, found.pid))
+                family.signalled[found.start_time, found.pid] = None
                 self._send_once(family, found, stop.signum)
                 self._send_once(family, found, signal.SIGCONT)
         self._outsiders.stop_orphans(family)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.rows import enter
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.facts import Emptied, Facts
 from cvec_circus.core.process import ManagedProcess
@@ -319,7 +318,7 @@ class Leftovers:
         for found in members:
             key = (found.start_time, found.pid)
             if key not in family.signalled:
-                family.signalled = enter(family.signalled, key)
+                family.signalled[key] = None
                 self._send_once(family, found, signum)
         family.is_listed = True
 

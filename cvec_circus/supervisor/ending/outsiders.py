@@ -8,7 +8,6 @@ from enum import Enum
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.rows import enter
 from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.announcer import Refusals, named
@@ -165,7 +164,7 @@ class Outsiders:
             logger.warning(text, watcher.name, outsider.name)
             outsider.role = Role.DOOMED
             if family is not None and family.stopping:
-                family.tree = enter(family.tree, outsider.found.pid)  # the stop waits for it
+                family.tree[outsider.found.pid] = None  # so that the stop waits for its end
             self._send(outsider, signal.SIGKILL)
             self._loop.call_later(KILL_TIMEOUT, self._survived, outsider)
         else:
@@ -173,7 +172,7 @@ class Outsiders:
 
     def _stop(self, outsider: Outsider, family: Family) -> None:
         outsider.role = Role.TREE
-        family.tree = enter(family.tree, outsider.found.pid)
+        family.tree[outsider.found.pid] = None
         self._send(outsider, signal.SIGKILL if family.killed else family.signum)
         if not family.killed:
             self._send(outsider, signal.SIGCONT)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cvec_circus.system.handover import Handover, Inherited
 
 GATHER_DELAY = 0.05
-"""Seconds from the first thing that came to the answer: a flood is told in pages, not in lines."""
+"""Seconds from the first thing that came to the answer: pages answer a flood, not lines."""
 
 SHARE = 0.003
 """Seconds of a turn that answers may take."""

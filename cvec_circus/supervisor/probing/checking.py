@@ -18,7 +18,7 @@ from cvec_circus import logger
 from cvec_circus.core.facts import Extended, Probed
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.checks import NETWORK_KINDS, Check, wants_watchdog
+from cvec_circus.options.checks import Check, wants_watchdog
 from cvec_circus.probes.connection import Result
 from cvec_circus.probes.notify import microseconds, one_line, variables
 from cvec_circus.probes.prober import Prober
@@ -107,8 +107,7 @@ class Checking:
     ) -> Sought | None:
         """Go on with the checks of a process: what it has said by itself holds still."""
         ready, pipes = watcher.options.ready, state["pipes"]
-        asks = process.checked and not process.proved
-        checks = {name: ready[name] for name in ready if asks or name in pipes}
+        checks = {name: ready[name] for name in ready if process.checked or name in pipes}
         watched = self._by_process[process] = Watched(watcher, process, checks, self._now())
         watched.has_watchdog, watched.status = state["has_watchdog"], state["status"]
         if state["inbox"] is not None:
@@ -116,12 +115,16 @@ class Checking:
             watched.inbox = self.notices.take_over(watcher, process, path, inherited.file(fd))
         there = {name: pipes[name] for name in pipes if name in ready}
         watched.pipes = {name: (inherited.file(fd), size) for name, (fd, size) in there.items()}
-        for record in watched.ready.values():
-            kind = record.check.kind
-            if record.name in state["came"] and kind not in (*NETWORK_KINDS, "exec"):
-                answer = state["came"][record.name]
-                record.take(Result("", answer, 0.0), 1, self._now())
+        self._have_come(watched, state["came"])
         return self._sought(watched)
+
+    def _have_come(self, watched: Watched, came: Mapping[str, str]) -> None:
+        """Take over what a process has said by itself: all of it, if it has been ready."""
+        for record in watched.ready.values():
+            answer = came.get(record.name, "it has held before" if watched.process.proved else None)
+            if answer is not None and not record.check.asks:
+                record.take(Result("", answer, 0.0), 1, self._now())
+        watched.verdicts[False].look(watched.records(False))
 
     def interrupt(self) -> None:
         """Kill the programs that check just now; they say nothing, and are run again."""
@@ -130,7 +133,7 @@ class Checking:
     def adopt(self, watcher: Watcher, process: ManagedProcess) -> Sought | None:
         """See `ProbeDesk.adopt`. Its `NOTIFY_SOCKET` is made anew where it was; a file that it was
         given for `fd:N` is gone, so a check of that cannot hold any more."""
-        checks = watcher.options.ready if process.checked and not process.proved else {}
+        checks = watcher.options.ready if process.checked else {}
         watched = Watched(watcher, process, checks, self._now())
         if watched.of_kind("notify") or wants_watchdog(watcher.options.live):
             try:
@@ -140,10 +143,12 @@ class Checking:
                 said = "%s: slot %d (pid %d) cannot be heard on NOTIFY_SOCKET: %s"
                 logger.warning(said, watcher.name, process.wid, process.pid, error)
         self._by_process[process] = watched
+        self._have_come(watched, {})
         return self._sought(watched)
 
     def _sought(self, watched: Watched) -> Sought | None:
-        texts = {one.name: one.check.target.encode() for one in watched.of_kind("log")}
+        left = [one for one in watched.of_kind("log") if not one.holds]
+        texts = {one.name: one.check.target.encode() for one in left}
         found = partial(self._loop.post, self._came, watched)
         return Sought(texts, found) if texts else None
 
@@ -162,6 +167,8 @@ class Checking:
                 watched.ready[name].take(Result("", text, 0.0, True), 1, self._now())
         for record in watched.ready.values():
             self._begin_runs(watched, record)
+        if process.unready and watched.verdicts[False].is_good and not watcher.options.live:
+            self._facts.append(Probed(watcher, process, False, ""))  # none is left that asks
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Begin its checks of `live` too, as it has been ready; or take over what is new of them,
@@ -263,9 +270,12 @@ class Checking:
     def _judge(self, watched: Watched, is_live: bool) -> None:
         news = watched.verdicts[is_live].look(watched.records(is_live))
         if news == "":
-            if left := watched.verdicts[not is_live].trouble:
-                is_live, news = not is_live, left  # it is not well before both families are
-            elif watched.process.doubted:
+            other, is_doubted = watched.verdicts[not is_live], watched.process.doubted
+            if other.trouble:
+                is_live, news = not is_live, other.trouble  # not well before both families are
+            elif other.is_good is None and watched.records(not is_live):
+                news = "" if is_doubted and not is_live else None  # adopted: not known yet
+            elif is_doubted:
                 is_live = bool(watched.verdicts[True].is_good)
         if news is not None and watched.is_begun:
             well_for = watched.verdicts[is_live].well_for

@@ -16,7 +16,7 @@ from cvec_circus.base.patterns import regex
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.options.endpoint import LONGEST_PATH
 from cvec_circus.probes.notify import Message, NotifySocket
 from cvec_circus.system import accounts
 from cvec_circus.system.own_file import Finding, made_again, not_made
@@ -67,7 +67,7 @@ class Notices:
 
     Args:
         identity: What no other daemon on this machine has: the address of its endpoint.
-        leader_of: Returns the process that leads a session; None if none of ours does.
+        leader_of: Returns the process that leads a session; None if it is not one of ours.
         heard: Gets what a process has said.
     """
 

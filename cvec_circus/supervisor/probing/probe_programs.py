@@ -134,7 +134,7 @@ class Programs:
             run.is_over = True
             run.order.over()
             is_void = is_shortage(error)
-            text = one_line(str(error) or "no memory")
+            text = one_line(getattr(error, "strerror", None) or str(error) or "no memory")
             run.answer(
                 "" if is_void else text, f"cannot check: {text}" if is_void else text, is_void
             )

@@ -44,7 +44,7 @@ class Around(NamedTuple):
     """
     identity: str  # what no other daemon on this machine has: the address of its endpoint
     leader_of: Callable[[int], ManagedProcess | None]
-    """Returns the process that leads a session; None if none of ours does."""
+    """Returns the process that leads a session; None if it is not one of ours."""
 
 
 class ProbeDesk:

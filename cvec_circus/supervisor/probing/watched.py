@@ -32,7 +32,11 @@ class Watched:
         self.ready = {n: Record("ready", n, check, now) for n, check in checks.items()}
         self.live: dict[str, Record] = {}
         self.ready_interval: float = watcher.options.ready_interval
-        self.verdicts = {False: Verdict(False), True: Verdict(True, process.doubted)}
+        was_unready = process.proved and bool(process.unready)  # when it was adopted
+        self.verdicts = {
+            False: Verdict(process.proved, was_unready),
+            True: Verdict(True, process.doubted or was_unready),
+        }
         self.is_begun = False
         self.pipes: dict[str, tuple[int, int]] = {}
         self.inbox: Inbox | None = None

@@ -15,11 +15,11 @@ from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.places import ENDPOINTS
 from cvec_circus.control import endpoints
-from cvec_circus.exc import OptionError
 from cvec_circus.logs import configured
-from cvec_circus.logs.log import NO_CONFIG, SYSLOG
+from cvec_circus.logs.log import NO_CONFIG
 from cvec_circus.logs.syslog import Syslog
 from cvec_circus.options.socket import TUNABLE
+from cvec_circus.options.syslog import SCHEME
 from cvec_circus.sockets import possible
 from cvec_circus.system.paths import MAKE_IT, why_no_file
 
@@ -77,7 +77,7 @@ class _Looking:
             add(section, key, reason)
 
     def _why_no_file(self, path: str) -> str:
-        if path.startswith(SYSLOG):
+        if path.startswith(SCHEME):
             return _why_no_syslog(path)
         return why_no_file(os.path.join(self._cwd, path)) if is_file(path) else ""
 
@@ -108,8 +108,6 @@ def is_file(path: str | None) -> bool:
 def _why_no_syslog(url: str) -> str:
     try:
         Syslog(url).close()
-    except OptionError as error:
-        return error.reason
     except OSError as error:
         return f"{url}: {error.strerror}"
     return ""

@@ -26,7 +26,7 @@ from cvec_circus.config.rereading import reread
 from cvec_circus.config.section import SOCKET, WATCHER
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import explain
-from cvec_circus.options.secrets import Variables
+from cvec_circus.options.variables import Variables
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.reload.applying import CAUSE, Application, Planned, is_applied, plan
@@ -185,6 +185,7 @@ class Reloading:
         before = [f"{SOCKET}:{one.name}" for one in now.sockets]
         before += [one.name for one in now.plugins]
         before += [f"{WATCHER}:{one.name}" for one in now.watchers]
+        before += now.strangers
         return There(
             [one.name for one in self._desks.sockets if one.name.lower() not in sockets],
             [one.name for one in self._roster.watchers() if fold(one.name) not in watchers],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import zlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -19,10 +18,8 @@ from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import written_counts, written_watcher
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.checks import wants_watchdog
-from cvec_circus.options.generation import written
+from cvec_circus.options.generation import asked_of, digest
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.supervisor.survival.ledger import Ledger
 from cvec_circus.wire.cause import Cause
 
@@ -30,7 +27,7 @@ BLOCK = 1000
 """How many numbers of events are reserved at a time."""
 
 WATCHER, COUNTS, BACKOFF, DEATH = "watcher", "counts", "backoff", "death"
-SLOT, STOPPING, PROVED, HAD = "slot", "stopping", "proved", "had"
+SLOT, STOPPING, PROVED, UNWELL, HAD = "slot", "stopping", "proved", "unwell", "had"
 SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
 """The first words of the keys."""
 
@@ -90,11 +87,13 @@ class Bookkeeper:
         """Note what tells the process from others; `spawned` follows."""
 
     def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """See `core.ports.Ledger`, the next four too."""
+        """See `core.ports.Ledger`, the next five too."""
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None: ...
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+
+    def unwell(self, watcher: Watcher, process: ManagedProcess) -> None: ...
 
     def ended(self, watcher: Watcher, process: ManagedProcess) -> None: ...
 
@@ -171,8 +170,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def written(self, watcher: Watcher) -> int:
         """See `Bookkeeper`."""
-        noted = self._noted.get(watcher)
-        return 0 if noted is None else noted.deaths
+        return self._noted[watcher].deaths if watcher in self._noted else 0
 
     def entries(self) -> dict[str, Any]:
         """See `Bookkeeper`."""
@@ -237,17 +235,29 @@ class LedgerBookkeeper(Bookkeeper):
         )
 
     def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
-        """See `core.ports.Ledger`."""
+        """See `core.ports.Ledger`. Written before the signal, or a crash hides who has asked."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
             told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
             self._ledger.put(f'["{key}",[{told}]]\n')
+            if self._ledger.is_prompt:
+                self._ledger.flush()
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
         if not watcher.kind.is_helper:
             key = f"{PROVED} {watcher.place} {process.wid}"
             self._ledger.put(f'["{key}",{process.pid}]\n')
+
+    def unwell(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        key = f"{UNWELL} {watcher.place} {process.wid}"
+        if watcher.kind.is_helper:
+            return
+        if process.unready or process.doubted:
+            self._put(key, [process.pid, process.doubted, process.unready])
+        else:
+            self._ledger.drop(key)
 
     def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
         """See `core.ports.Ledger`."""
@@ -324,7 +334,7 @@ class LedgerBookkeeper(Bookkeeper):
             return
         place, drop = watcher.place, self._ledger.drop
         for wid in range(1, watcher.places.next_wid):
-            for what in (SLOT, STOPPING, PROVED, HAD):
+            for what in (SLOT, STOPPING, PROVED, UNWELL, HAD):
                 drop(f"{what} {place} {wid}")
         for wid in noted.backoffs:
             drop(f"{BACKOFF} {place} {wid}")
@@ -371,19 +381,6 @@ class LedgerBookkeeper(Bookkeeper):
     def _put(self, key: str, value: Any) -> None:
         if self._ledger.is_on:
             self._ledger.put(f"{self._encode([key, value])}\n")
-
-
-def asked_of(options: WatcherOptions) -> int:
-    """Return what is expected of a process from its start on, in bits: that it becomes ready, that
-    it says WATCHDOG=1."""
-    return bool(options.ready) + 2 * bool(options.live and wants_watchdog(options.live))
-
-
-def digest(options: WatcherOptions) -> str:
-    """Return a digest of the options whose change needs fresh processes."""
-    state = {name: value for name, value in written(options).items() if needs_fresh(name)}
-    text = json.dumps(state, sort_keys=True).encode()
-    return f"{zlib.crc32(text):08x}{len(text):x}"
 
 
 def _number(value: float | None) -> str:

@@ -7,11 +7,18 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus.config.configuration import (
+    Configuration,
+    PluginConfig,
+    SocketConfig,
+    WatcherConfig,
+)
 from cvec_circus.control.endpoints import Access, Listener, handed_over
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import Row, Written, revive
 from cvec_circus.core.watcher import Kind, Watcher
+from cvec_circus.options.generation import read
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.sockets.unix import OwnPath
@@ -21,6 +28,7 @@ from cvec_circus.supervisor.helper_rows import Plugin, Statistics
 from cvec_circus.supervisor.helpers import Helper, Helpers
 from cvec_circus.supervisor.survival.heritage import UNREADABLE, Confirmed, Heritage, Left
 from cvec_circus.system.handover import HandoverError, Inherited
+from cvec_circus.wire.topics import fold
 
 Document = Mapping[str, Any]
 
@@ -83,6 +91,23 @@ class Handed(Heritage):
             for one in row["processes"]
         }
         return Left(watcher, confirmed, row["noted"], {})
+
+    def configuration(self) -> Configuration:
+        """Return what was run, for a daemon whose file cannot be used any more."""
+        made = Configuration(dict(self.document["circus"]))
+        loaded = {fold(name) for name in self.loaded}
+        made.watchers = [
+            WatcherConfig(one.name, one.settings.configured())
+            for one, row in self._rows.items()
+            if fold(one.name) in loaded and not (row["is_helper"] or one.is_removed)
+        ]
+        made.sockets = [SocketConfig(name, note[0]) for name, note in self.sockets.items()]
+        made.plugins = [
+            PluginConfig(name, row["use"], row["config"], read(row["options"]))
+            for name, row in self.document["helpers"]["rows"].items()
+            if "use" in row
+        ]
+        return made
 
     # -- what the parts of the supervisor go on with
 

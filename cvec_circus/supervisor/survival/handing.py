@@ -100,6 +100,9 @@ def _row(process: ManagedProcess, kill_at: float | None) -> Row:
         process.checked,
         process.proved,
         (list(process.cause), kill_at or 0.0) if is_asked else None,
+        process.has_watchdog,
+        process.doubted,
+        process.unready,
     )
 
 

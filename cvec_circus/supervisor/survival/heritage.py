@@ -17,10 +17,10 @@ from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.revival import NO_COUNTS, Row, Written, options_of, revive
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.generation import asked_of, digest
 from cvec_circus.options.survival import Adoption
 from cvec_circus.stream.base import Unfinished
 from cvec_circus.supervisor.survival import bookkeeper, ledger
-from cvec_circus.supervisor.survival.bookkeeper import asked_of, digest
 from cvec_circus.supervisor.survival.ledger import Entries, Head, LedgerError
 from cvec_circus.system import files, pidfd, proctable
 from cvec_circus.system.launch import MARK
@@ -125,11 +125,11 @@ class Heritage:
     def _confirm(self) -> None:
         for place, kinds in self._by_place.items():
             for wid, about in kinds.get(bookkeeper.SLOT, {}).items():
-                pid, inode, start_time, *_, pipes = about
+                pid, inode, start_time, *_, (out, err) = about
                 fd = pidfd.open_same(pid, inode, start_time)
                 if fd is not None:
                     start = start_time or proctable.start_time(pid) or 0
-                    found = Confirmed(pid, files.moved_up(fd), inode, start, tuple(pipes))
+                    found = Confirmed(pid, files.moved_up(fd), inode, start, (out, err))
                     self._confirmed[place, wid] = found
 
     # -- what the daemon had no time to write down
@@ -148,7 +148,7 @@ class Heritage:
                 self._take_unwritten(places[name], wid, row)
 
     def _marked(self, since: float) -> Iterator[tuple[str, int, proctable.ProcessRow]]:
-        """Yield the leaders of sessions with a mark of ours that began after an instant."""
+        """Yield the leaders of sessions with our mark that began after an instant."""
         until = SYSTEM.monotonic() + EXEC_TIMEOUT
         for row in proctable.rows():
             if row.session == row.pid and row.runs and _began(row) >= since - TICK:
@@ -236,6 +236,8 @@ def _row(
 ) -> Row:
     pid, _, _, generation, started_with, spawned_at, started, cause, checked, _ = about
     asked = asked_now if checked is None else int(checked)
+    unwell, *why = kinds.get(bookkeeper.UNWELL, {}).get(wid, [0])
+    is_doubted, unready = why if unwell == pid else (False, "")
     stopped, *stopping = kinds.get(bookkeeper.STOPPING, {}).get(wid, [0])
     return Row(
         wid,
@@ -249,11 +251,13 @@ def _row(
         kinds.get(bookkeeper.PROVED, {}).get(wid) == pid,
         (stopping[0], stopping[1]) if stopped == pid else None,
         bool(asked & 2),
+        bool(is_doubted),
+        str(unready),
     )
 
 
 def read(folder: StateDir) -> Heritage | None:
-    """Return what is to be taken over, None if there is nothing; a ledger that is of no use is put
+    """Return what to take over, None if there is nothing; a ledger that is of no use is put
     aside, and the log says why.
 
     Raises:
@@ -321,7 +325,7 @@ def _began(row: proctable.ProcessRow) -> float:
 
 
 def _pipe(pid: int, number: int) -> int:
-    """Return the inode of a pipe of ours that a process has under a number, 0 for none.
+    """Return the inode of our pipe that a process has under a number, 0 for none.
 
     It is one if it is open for reading too. Without a stream a process has what the daemon had,
     which may be a pipe that another program reads.

@@ -118,7 +118,11 @@ class Upgrade:
             raise exc.CircusError("an upgrade needs pidfds, and this kernel has none (Linux 5.3)")
         python = self._succession.find(props["python"])
         out = Handover()
-        fd = out.write(self._document([], out, answer))
+        try:
+            fd = out.write(self._document([], out, answer))
+        except OSError as error:
+            reason = f"the state of the daemon cannot be handed over: {error.strerror}"
+            raise exc.CircusError(reason) from error
         self._answer, self._python = answer, python
         self._cause = answer.cause("command:upgrade", props["reason"])
         self._round += 1
@@ -144,6 +148,10 @@ class Upgrade:
     def _tried(self, number: int, result: Result) -> None:
         """The new program has looked at the state."""
         if number != self._round or self._stage is not Stage.TRYING:
+            return
+        if result.is_void:  # no memory, no process, no file: it says nothing of the program
+            why = result.answer.removeprefix("cannot check: ") or "its exit code is unknown"
+            self._refuse(f"{self._python} cannot be tried: {why}")
             return
         if result.failure:
             self._refuse(f"{self._python} cannot take over: {result.failure}")

@@ -129,7 +129,7 @@ class TestGaps(SubscriptionCase):
         self.assertEqual(self.received(plugin, last), list(range(1, last + 1)))
 
     def test_the_last_ones_of_a_long_backlog(self) -> None:
-        """Nothing comes after them, so no gap shows: the end of the backlog makes it ask."""
+        """Nothing comes after them, so no gap shows: it asks because there were so many."""
         plugin, _ = self.running()
         self.settled(plugin)
         release = threading.Event()

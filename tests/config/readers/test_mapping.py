@@ -102,7 +102,7 @@ class TestFromMappings(unittest.TestCase):
             [
                 "[watcher 4] this is not a mapping of names to values",
                 "[circus] chek_delay: unknown option; did you mean check_delay?",
-                "[circus] endpoint: 'x' is not an endpoint such as tcp://127.0.0.1:5555",
+                "[circus] endpoint: 'x': not an endpoint; write tcp://HOST:PORT or ipc://FILE",
                 "[socket:] prt: unknown option; did you mean port?",
                 "[socket:] the name is missing; write [socket:NAME]",
                 "[watcher:] the name is missing; write [watcher:NAME]",

@@ -239,7 +239,24 @@ class TestWhatIsWrong(TomlCase):
             ),
             (
                 f"[[watcher]]\ncmd = 'x'\n{rest.replace('watcher', 'socket')}",
-                "1: watcher: outside any table; write [circus] above it",
+                "1: watcher: a list of tables; write [watcher.NAME], in single brackets",
+            ),
+            (
+                f"{rest}[[watcher.b]]\ncmd = 'x'\n",
+                "3: b: a list of tables; write [watcher.b], in single brackets",
+            ),
+            (
+                f"[[circus]]\ndebug = true\n{rest}",
+                "1: circus: a list of tables; write [circus], in single brackets",
+            ),
+            (
+                f"watcher = 5\n{rest.replace('watcher', 'socket')}",
+                "1: watcher: not a value but a table; write [watcher.NAME]",
+            ),
+            (f"circus = true\n{rest}", "1: circus: not a value but a table; write [circus]"),
+            (
+                f"{rest}numprocesses = true\n",
+                "3: [watcher:web] numprocesses: 'true' is not a whole number",
             ),
             (
                 f"{rest}[socket.s]\npath = 'x'\numask = 0o027\n",

@@ -18,7 +18,7 @@ def statuses():
 
 
 def talk(client):
-    until(lambda: statuses().get("web") == "active")
+    until(lambda: client.send_message("status", name="web")["status"] == "active")
     say(statuses())
     say(ctl("stop", "web", "--waiting").strip())
     say(statuses()["web"])

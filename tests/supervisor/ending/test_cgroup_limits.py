@@ -13,11 +13,12 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.ending import watcher_cgroups as desk
 from cvec_circus.system.cgroup import Tree
-from tests.supervisor.ending.test_cgroups import NIGHTLY, TIMEOUT, CgroupCase
+from tests.supervisor.ending.test_cgroups import TIMEOUT, CgroupCase
 from tests.support import cgroups
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
 from tests.support.loops import LoopTestCase
+from tests.support.nightly import NIGHTLY
 
 # It looks for the end of a line, and keeps what comes before.
 HUNGRY = "tail /dev/zero"

@@ -18,8 +18,8 @@ from tests.support.daemon import Daemon, DaemonCase, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 from tests.support.hurry import hurry
+from tests.support.nightly import NIGHTLY
 
-NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 TIMEOUT = 30.0
 
 # To these no group, session, mark or parent leads: each has a session of its own and no

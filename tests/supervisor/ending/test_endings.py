@@ -13,6 +13,7 @@ from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
 from tests.support.hurry import hurry
 from tests.support.logs import silent
+from tests.support.nightly import times
 
 SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
 STUBBORN_SETSID = """setsid sh -c 'trap "" TERM QUIT; echo pid $$; exec sleep 1000' &"""
@@ -244,7 +245,7 @@ class Trees(EndingCase):
     """Stopping a process with all its descendants."""
 
     def test_a_leader_that_ends_at_once_and_a_session_below(self):
-        for number in range(50):
+        for number in range(times(6, 50)):
             self.end_tree(number, SETSID, kills=False)
             self.end_tree(number, STUBBORN_SETSID, kills=True)
         self.assertFalse(any(self.strays.values()), self.strays)

@@ -14,6 +14,7 @@ from tests.support.children import as_user
 from tests.support.daemon import Daemon, DaemonCase, alive, gone, marked
 from tests.support.eventually import eventually
 from tests.support.hurry import hurried
+from tests.support.nightly import times
 
 TIMEOUT = 30.0
 IN_A_HURRY = hurried({"core.ending.UNKILLABLE_TIMEOUT": 0.3})
@@ -96,7 +97,7 @@ class TestStrays(StrayCase):
         text = sh("setsid sleep 7771 & exec sleep 7772")
         for strays in ("report", "kill"):
             daemon = self.daemon(f"[watcher:w]\ncmd = {text}\nstrays = {strays}\n")
-            for order in ("stop", "stop", "stop", "stop", "stop", "stop", "rm", "quit"):
+            for order in (*["stop"] * times(1, 6), "rm", "quit"):
                 (stray,) = self.wait_for(daemon, "sleep", "7771")
                 (leader,) = self.wait_for(daemon, "sleep", "7772")
                 os.kill(leader, signal.SIGKILL)
@@ -131,7 +132,7 @@ class TestStrays(StrayCase):
                 f"[watcher:w]\ncmd = {sh(f'{child} & exec sleep 7772')}\nstop_children = True\n"
                 f"graceful_timeout = {timeout}\n"
             )
-            for _ in range(5):
+            for _ in range(times(2, 5)):
                 self.wait_for(daemon, "sleep", "7771")
                 daemon.order("stop", name="w")
                 self.assertEqual(marked(daemon.run), [])

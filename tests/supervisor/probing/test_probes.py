@@ -131,6 +131,40 @@ class AddressTest(ProbeCase):
         self.text = OK
         self.until(lambda: self.probed[-1] == (1, True, ""))
 
+    def test_an_adopted_one_is_asked_further(self) -> None:
+        url = f"http://127.0.0.1:{self.serve().port}/"
+        for family in ("ready", "live"):
+            with self.subTest(family):
+                self.text = OK
+                self.probed.clear()
+                watcher = Program(**{f"{family}.a": url, "live_interval": 0.01, **FAST})
+                process = self.adopt(watcher)
+                self.until(partial(self.holds, process, "a"))
+                self.assertEqual(self.probed, [])  # it is ready, as it was
+                self.text = BROKEN
+                self.until(lambda: self.probed and "HTTP 503" in self.probed[-1][2])
+                self.assertEqual(self.probed[-1][1], family == "live")
+                self.release(watcher, process, has_ended=True)
+
+    def test_an_adopted_one_that_was_not_ready_is_so_when_all_hold(self) -> None:
+        ready, live = self.serve(BROKEN), Answering(says(OK))
+        self.addCleanup(live.close)
+        urls = [f"http://127.0.0.1:{server.port}/" for server in (ready, live)]
+        checks = {"ready.r": urls[0], "ready.log": "log:x", "live.l": urls[1]}
+        watcher = Program(**checks, **FAST)
+        process = self.adopt(watcher, unready="check r: HTTP 500")
+        self.assertTrue(self.holds(process, "log"))
+        self.until(partial(self.holds, process, "l"))
+        self.until(lambda: self.probed)
+        self.assertEqual(self.probed[-1][1], False)
+        self.text = OK
+        self.until(lambda: self.probed[-1][2] == "")
+        self.assertTrue(self.holds(process, "r"))
+
+    def test_an_adopted_one_whose_checks_cannot_fail_any_more(self) -> None:
+        self.adopt(Program(**{"ready.log": "log:x"}), unready="check r: HTTP 500")
+        self.assertEqual(self.probed, [(1, False, "")])
+
     def holds(self, process: Process, name: str) -> bool:
         return self.state(process, name) == "holds"
 

@@ -19,9 +19,10 @@ from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, SetOptions
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
+from tests.support.nightly import times
 from tests.support.world import FakeWorld
 
-HISTORIES = 250
+HISTORIES = times(60, 250)
 NAMES = ("a", "b", "c", "D", "d", "e f")
 PLUGINS = ("p", "q")
 LONG = 500.0

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.survival.bookkeeper import AT, Bookkeeper, LedgerBookkeeper
 from cvec_circus.supervisor.survival.ledger import VERSION, Head, Ledger, read
@@ -82,6 +83,20 @@ class TestAnnounced(BooksCase):
                 launched.side_effect = lambda *_: seen.append("watcher 1" in self.entries())
                 world.up()
         self.assertEqual(seen, [True, True])
+
+    def test_that_a_process_is_asked_to_end(self) -> None:
+        """It is known before the signal, or its end would look like one of its own."""
+        world = self.world(self.books())
+        watcher = world.up()
+        seen: list[bool] = []
+
+        def send(process: ManagedProcess, signum: int) -> None:
+            seen.append("stopping 1 1" in self.entries())
+
+        with mock.patch.object(world.ports.signals, "send", send):
+            world.stop([watcher], "command:stop", None)
+            world.settle()
+        self.assertEqual(seen, [True, True])  # SIGCONT follows
 
 
 class TestCosts(BooksCase):

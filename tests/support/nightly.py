@@ -1,4 +1,4 @@
-"""How often the tests of this folder do what they do: a little by day, much by night.
+"""How often tests do what they do: a little by day, much by night.
 
 CVEC_CIRCUS_NIGHTLY=1 is the night, CVEC_CIRCUS_SEED chooses other random numbers.
 """
