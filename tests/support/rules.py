@@ -122,7 +122,7 @@ def other_loops(module: Module) -> Iterator[Finding]:
 
 
 def importing(module: Module) -> Iterator[Finding]:
-    """An import compiles nothing: that was a quarter of the time that a program of ours starts in."""
+    """An import compiles nothing: it took a quarter of the time in which a program starts."""
     for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "typing" and module.name != NAMED:
             if any(alias.name == "NamedTuple" for alias in node.names):
