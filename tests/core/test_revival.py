@@ -35,9 +35,9 @@ class MemoryLedger:
         self.entries: dict[str, Any] = {}
         self.pending: list[str] = []
 
-    def put(self, key: str, text: str) -> None:
-        found, value = json.loads(text)
-        assert found == key and text.endswith("]\n"), text
+    def put(self, text: str) -> None:
+        key, value = json.loads(text)
+        assert text.endswith("]\n"), text
         self.entries[key] = value
 
     def drop(self, key: str) -> None:
