@@ -68,7 +68,7 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
     Raises:
         SocketError: The endpoint is malformed. The socket is closed.
     """
-    if why := why_no_endpoint(str(endpoint)):
+    if isinstance(endpoint, str) and (why := why_no_endpoint(endpoint)):
         socket.close(0)
         raise exc.SocketError(f"cannot connect to {endpoint!r}: {why}")
     try:

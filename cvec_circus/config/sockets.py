@@ -1,13 +1,24 @@
-"""The sockets that watchers and plugins of a configuration refer to: all of them are there."""
+"""The sockets of a configuration: those that it refers to, and where one comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 
-from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
+from cvec_circus.base.patterns import regex
+from cvec_circus.config.configuration import (
+    Configuration,
+    PluginConfig,
+    SocketConfig,
+    WatcherConfig,
+)
 from cvec_circus.config.inheritance import KEY as EXTENDS
 from cvec_circus.config.section import Findings
 from cvec_circus.options.references import unknown_sockets
+
+_ABOUT_ONE = regex(r"socket (.+?): (.*)", re.DOTALL)
+_WHERE = ("path", "port", "host")
+"""The keys that say where a socket listens; the first one that is given."""
 
 
 def look(everything: Configuration, beside: Collection[str], findings: Findings) -> None:
@@ -25,3 +36,16 @@ def look(everything: Configuration, beside: Collection[str], findings: Findings)
             continue
         for key, said in unknown_sockets(one.options, known):
             findings.problem(one.section, key, said)
+
+
+def located(reason: str, sockets: Iterable[SocketConfig]) -> str:
+    """Return why a socket cannot be opened, which begins with its name, with the place of the key
+    that says where it listens; as it is, if no file has that."""
+    found = _ABOUT_ONE.fullmatch(reason)
+    for one in sockets:
+        section = one.section
+        key = next((key for key in _WHERE if key in section.values), "")
+        place = section.place(key)
+        if found and found[1] == one.name and key and place is not None:
+            return f"{place}: [{section.header}] {key}: {found[2]}"
+    return reason

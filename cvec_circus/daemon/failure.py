@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping
 from cvec_circus.base.patterns import regex
 from cvec_circus.config.build import Build
 from cvec_circus.config.examination import examine
-from cvec_circus.config.section import CIRCUS, SOCKET, Section
+from cvec_circus.config.section import CIRCUS, SOCKET
+from cvec_circus.config.sockets import located
 from cvec_circus.daemon.check import check_endpoints
 from cvec_circus.supervisor.reload.locating import FILES, locate
 
-_SOCKET = regex(r"socket (.+?): (.*)", re.DOTALL)
 _OPTION = regex(r"(\w+):? (.*)", re.DOTALL)
-_WHERE = ("path", "port", "host")
-"""The keys of a socket by which it cannot listen, the first one that is given."""
 
 
 def explained(
@@ -44,20 +42,19 @@ def explained(
 
 def _located(line: str, build: Build) -> str:
     """Return a line with the place of the option that it is about, if the file has it."""
-    for section, key, text in _subjects(line, build):
+    said = located(line, build.everything.sockets)
+    section = build.circus
+    for key, text in _subjects(line, build):
         place = section.place(key)
-        if key in section.values and place is not None:
-            return build.findings.variables.conceal(f"{place}: [{section.header}] {key}: {text}")
-    return line
+        if said == line and key in section.values and place is not None:
+            said = f"{place}: [{section.header}] {key}: {text}"
+    return build.findings.variables.conceal(said)
 
 
-def _subjects(line: str, build: Build) -> Iterator[tuple[Section, str, str]]:
-    """Yield what a line may be about: a section, a key, and what is said of that."""
-    if found := _SOCKET.fullmatch(line):
-        for section in (one.section for one in build.everything.sockets if one.name == found[1]):
-            yield from ((section, key, found[2]) for key in _WHERE)
+def _subjects(line: str, build: Build) -> Iterator[tuple[str, str]]:
+    """Yield the options of the daemon that a line may be about, with what is said of each."""
     if found := _OPTION.fullmatch(line):
-        yield build.circus, found[1], found[2]
+        yield found[1], found[2]
     for key in (*FILES, "loggerconfig"):
         if (value := build.everything.circus[key]) and str(value) in line:
-            yield build.circus, key, line
+            yield key, line

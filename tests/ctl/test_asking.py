@@ -92,6 +92,10 @@ class TestTheQuestion(AskingCase):
         self.assertEqual(self.question("reload", dry_run=True), "")
 
 
+CONCEAL = {"conceal": True}
+"""What a request from a terminal has."""
+
+
 class TestALoss(AskingCase):
     """A daemon that refuses a reload for what it removes."""
 
@@ -116,11 +120,11 @@ class TestALoss(AskingCase):
         said = terminal.until(ASKED)
         asked = "reloadconfig removes 6 of 7 running watchers (w0, w1, w2, w3, w4 and 1 more)."
         self.assertIn(asked, said)
-        self.assertEqual(self.sent, [{}])
+        self.assertEqual(self.sent, [CONCEAL])
         terminal.type("y\n")
         terminal.until("ok\r\n")
         self.assertEqual(terminal.ended(), 0)
-        self.assertEqual(self.sent, [{}, {"force": True}])
+        self.assertEqual(self.sent, [CONCEAL, {**CONCEAL, "force": True}])
 
     def test_no(self) -> None:
         terminal = self.terminal("reloadconfig")
@@ -128,7 +132,7 @@ class TestALoss(AskingCase):
         terminal.type("\n")
         terminal.until("error: too much\r\n")
         self.assertEqual(terminal.ended(), 3)
-        self.assertEqual(self.sent, [{}])
+        self.assertEqual(self.sent, [CONCEAL])
 
     def test_nobody_is_asked(self) -> None:
         for words in (("reloadconfig", "--json"), ("reloadconfig", "--force")):

@@ -92,7 +92,7 @@ class TestNotUp(DaemonCase):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
             daemon = Background(self, f"[socket:web]\nhost = 127.0.0.1\nport = {port}\n")
-            says = f"socket web: cannot listen on 127.0.0.1:{port}: Address already in use"
+            says = f"[socket:web] port: cannot listen on 127.0.0.1:{port}: Address already"
             self.refuses(daemon, "--log-output", "log", says=says)
         self.assertFalse(daemon.path("pid").exists())
 

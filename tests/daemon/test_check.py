@@ -214,9 +214,6 @@ class TestCommandLine(unittest.TestCase):
         taken.listen()
         port = taken.getsockname()[1]
         for text, said in (
-            ("endpoint_owner = nobodyx", "endpoint_owner: there is no user nobodyx"),
-            ("pidfile = /nope/x.pid", "pidfile: there is no folder /nope; make it first"),
-            ("logoutput = /nope/x.log", "logoutput: there is no folder /nope; make it first"),
             ("logoutput = syslog:?x", "logoutput: syslog:?x: write syslog://HOST[:PORT] or "),
             (f"loggerconfig = {bad}", f"loggerconfig: {bad}: Expecting ',' delimiter: line 1 "),
             ("[socket:t]\npath = /nope/s", "path: there is no folder /nope; make it first"),

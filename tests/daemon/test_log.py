@@ -180,7 +180,7 @@ class TestWhereItGoes(DaemonCase):
 
     def test_one_that_cannot_be_used(self) -> None:
         for circus, says in (
-            ("loggerconfig = {DIR}/none.ini", "none.ini: No such file or directory"),
+            ("loggerconfig = {DIR}/none.ini", "none.ini; make it first"),
             ("loggerconfig = {DIR}/circus.ini", "circus.ini: "),
             ("logoutput = syslog://{DIR}/none", "none: No such file or directory"),
         ):

@@ -136,7 +136,8 @@ class TestPorts(ReloadCase):
                 + SOCKET % ("z", taken)
                 + PATH
             )
-            self.assertIn("socket z: cannot listen", daemon.wire.refused("reloadconfig"))
+            said = daemon.wire.refused("reloadconfig")
+            self.assertIn("[socket:z] port: cannot listen on ", said)
         self.assertEqual(self.sockets(), before)
         self.assertEqual(self.pids("web"), web)
         self.assertFalse(connects(free))

@@ -126,11 +126,13 @@ class TestRefusals(DaemonCase):
         self.assertNotIn("Traceback", done.stderr)
 
     def test_an_unwritable_log(self) -> None:
-        self.refuses(self.configure("logoutput = no/such/log"), says="no/such/log: No such file")
+        self.refuses(
+            self.configure("logoutput = no/such/log"), says="logoutput: there is no folder "
+        )
 
     def test_an_unwritable_pidfile(self) -> None:
         path = self.configure("pidfile = no/such/pid")
-        self.refuses(path, says="cannot write the pid file")
+        self.refuses(path, says="pidfile: there is no folder ")
 
     def test_no_endpoint(self) -> None:
         self.refuses(
@@ -146,9 +148,13 @@ class TestRefusals(DaemonCase):
             in_use = f"127.0.0.1:{port}"
             path = self.folder / "circus.ini"
             path.write_text(f"[circus]\nendpoint = tcp://{in_use}\n")
-            self.refuses(path, says=f"endpoint tcp://{in_use}: cannot listen: Address already in")
+            self.refuses(
+                path, says=f"2: [circus] endpoint: tcp://{in_use}: cannot listen: Address already"
+            )
             path = self.configure("[socket:web]", "host = 127.0.0.1", f"port = {port}")
-            self.refuses(path, says=f"socket web: cannot listen on {in_use}: Address already in")
+            self.refuses(
+                path, says=f"[socket:web] port: cannot listen on {in_use}: Address already in"
+            )
         self.assertEqual([entry.name for entry in self.folder.iterdir()], ["circus.ini"])
 
     def test_command_lines_that_make_no_sense(self) -> None:
@@ -263,7 +269,7 @@ class TestSurroundings(DaemonCase):
         first = self.daemon()
         second = self.daemon(prepare=lambda f: shutil.copy(first.config, f), up=False)
         (line,) = second.ended(1)
-        self.assertIn(f"endpoint {first.pubsub_endpoint}: cannot listen: Address already in", line)
+        self.assertIn(f"endpoint: {first.pubsub_endpoint}: cannot listen: Address already in", line)
         self.assertEqual(first.call("ping")["pid"], first.pid)
 
     def test_closed_standard_files(self) -> None:

@@ -63,7 +63,7 @@ class TestCommandLine(TopCase):
                 2,
             ),
             ([], "standard output is not a terminal: use --once or --json", 2),
-            (["--once", "--endpoint", "x"], "cannot connect to 'x'", 4),
+            (["--once", "--endpoint", "x"], "cannot reach 'x': not an endpoint; write", 4),
             (["--once", "--ssh", "-x"], "expected one argument", 2),
         ):
             with self.subTest(words):

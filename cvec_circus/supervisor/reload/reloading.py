@@ -24,6 +24,7 @@ from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.rereading import reread
 from cvec_circus.config.section import SOCKET, WATCHER
+from cvec_circus.config.sockets import located
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import explain
 from cvec_circus.options.variables import Variables
@@ -275,6 +276,9 @@ class Reloading:
         """On the configuration thread."""
         try:
             order.newcomers.bind()
+        except exc.SocketError as error:
+            said = located(str(error), wanted.sockets)
+            self._loop.post(self._failed, order, exc.SocketError(said, error.errno))
         except Exception as error:
             self._loop.post(self._failed, order, error)
         else:
