@@ -88,7 +88,10 @@ class TestLife(PluginCase):
                 plugin.start()
         self.assertEqual(
             logs.output,
-            ["ERROR:cvec_circus:Probe: cannot connect to 'nonsense': Invalid argument"],
+            [
+                "ERROR:cvec_circus:Probe: cannot connect to 'nonsense': not an endpoint; write "
+                "tcp://HOST:PORT or ipc://FILE"
+            ],
         )
         self.assertEqual(plugin.calls, ["__init__"])
 
