@@ -263,6 +263,11 @@ class TestLinesAreFound(MadeUpTree):
     def test_preexec(self) -> None:
         self.assert_lines(rules.preexec, "Popen(a)\nPopen(a, preexec_fn=f)", 2)
 
+    def test_importing(self) -> None:
+        text = "from typing import Any, NamedTuple\nX = re.compile('x')\nY = 1"
+        self.assert_lines(rules.importing, text, 1, 2)
+        self.assert_lines(rules.importing, "def f():\n    x = re.compile('x')")
+
     def test_collecting(self) -> None:
         text = "os.waitpid(pid, 0)\nos.waitpid(-1, 0)\nos.wait()\nevent.wait()\nos.wait3(0)"
         self.assert_lines(rules.collecting, text, 2, 3, 5)

@@ -81,6 +81,8 @@ class Steps(Scheduler):
             self.roll_out(watcher, cause, undo, way_back, olds)
             for process in olds[: max(0, places.held - watcher.goal.numprocesses)]:
                 places.release(process)  # its successor is there already
+            for process in places.unwell:
+                self.give_time(watcher, process)
 
     def meet(self, watcher: Watcher, process: ManagedProcess, purpose: Purpose) -> None:
         """Act on a deadline that has come."""

@@ -97,9 +97,7 @@ class Prover(Roller):
         if not process.proved:
             return  # its time is not up
         self._is_unready(watcher, process, f"process {process.pid}: {failure}")
-        if self.judges(watcher, process, READY):
-            until = self.now() + watcher.options.ready_timeout
-            watcher.places.due(process, Purpose.READY_BY, until)
+        self.give_time(watcher, process)
         if is_live and watcher.options.live_action == "restart" and watcher.goes_on:
             is_judged = self.judges(watcher, process, LIVE)
             process.well_for = well_for
@@ -107,6 +105,12 @@ class Prover(Roller):
             if is_judged:
                 text = f"process {process.pid} was not alive, though it had been ready: {failure}"
                 self.fail_rollout(watcher, process, text)
+
+    def give_time(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Set when a process that is not ready any more fails its rollout, if it has one."""
+        if self.judges(watcher, process, READY):
+            until = self.now() + watcher.options.ready_timeout
+            watcher.places.due(process, Purpose.READY_BY, until)
 
     def extend(self, watcher: Watcher, process: ManagedProcess, seconds: float) -> None:
         """Give a process more time to become ready, or to stop."""

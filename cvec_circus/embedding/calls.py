@@ -5,14 +5,19 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
+from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.overrides import ORDERS, require_plain
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
 from cvec_circus.exc import GoneError
+
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.supervisor import Supervisor
 
 OWN_LOOP = (
     "loop: an arbiter runs a loop of its own, on the thread that starts it; leave it out, and "
@@ -44,6 +49,18 @@ def call(reach: Reach, fn: Callable[..., object], *args: Any, **kwargs: Any) -> 
             logger.error("%s returned a coroutine, which no loop awaits here; %s", name, ORDERS)
 
 
+class Later:
+    """A function that is called after a time, unless it was removed. Safe from any thread."""
+
+    def __init__(self, fn: Callable[..., object], args: Any, kwargs: Any) -> None:
+        self._fn = partial(fn, *args, **kwargs)
+        self.is_removed = False
+        self.__qualname__ = getattr(fn, "__qualname__", repr(fn))  # of who raised, in the log
+
+    def __call__(self) -> object:
+        return None if self.is_removed else self._fn()
+
+
 class ArbiterLoop:
     """What an arbiter has as its `loop`. Safe from any thread.
 
@@ -71,6 +88,48 @@ class ArbiterLoop:
             self._pending.clear()
 
     add_callback_from_signal = spawn_callback = add_callback
+
+    def time(self) -> float:
+        """Return the time that `call_at` takes."""
+        return SYSTEM.time()
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, **kwargs: Any
+    ) -> Later:
+        """Call a function likewise, once, after a delay in seconds; from the start on, before that.
+
+        Returns:
+            What `remove_timeout` takes.
+        """
+        later = Later(require_plain("callback", callback, ORDERS), args, kwargs)
+        self.add_callback(self._begin_to_wait, delay, later)
+        return later
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, **kwargs: Any
+    ) -> Later:
+        """Call a function likewise at a time of `time`."""
+        return self.call_later(when - self.time(), callback, *args, **kwargs)
+
+    def add_timeout(
+        self,
+        deadline: float | timedelta,
+        callback: Callable[..., object],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Later:
+        """Call a function likewise at a time of `time`, or after a timedelta."""
+        if isinstance(deadline, timedelta):
+            deadline = self.time() + deadline.total_seconds()
+        return self.call_at(deadline, callback, *args, **kwargs)
+
+    def remove_timeout(self, timeout: Later) -> None:
+        """Let a function that waits not be called."""
+        timeout.is_removed = True
+
+    def _begin_to_wait(self, delay: float, later: Later) -> None:
+        """Begin the delay. On the supervisor thread."""
+        self._reach.ask(_wait, max(delay, 0.0), partial(call, self._reach, later))
 
     def __getattr__(self, name: str) -> Any:
         """Say what to write instead of another method of tornado's loop."""
@@ -109,3 +168,8 @@ class ArbiterController:
             f"arbiter.ctrl.{name}: the arbiter itself takes commands; write CircusClient for them, "
             "arbiter.ask(fn) to call a function on its thread (docs/embedding.rst)"
         )
+
+
+def _wait(supervisor: Supervisor, delay: float, fn: Callable[[], object]) -> None:
+    """On the supervisor thread."""
+    supervisor.loop.call_later(delay, fn)

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
 
 from cvec_circus.base.patterns import regex
 from cvec_circus.options.secrets import CONCEALED, conceal, conceal_text
@@ -42,6 +41,8 @@ def secrets_in(name: str, value: Any) -> Iterator[str]:
         text = str(value)
         yield from _hidden(text, shown)
         if shown == CONCEALED:  # of an address, the password by itself
+            from urllib.parse import unquote
+
             yield from map(unquote, _hidden(text, conceal_text(text)))
 
 
@@ -101,6 +102,8 @@ def _lines(value: str) -> Iterator[str]:
 
 def _forms(line: str) -> set[str]:
     """Return a value as it may be printed: as it is, in quotes, in JSON and in an address."""
+    from urllib.parse import quote
+
     return {line, repr(line)[1:-1], json.dumps(line)[1:-1], quote(line, safe="")}
 
 

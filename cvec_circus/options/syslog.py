@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.kinds import to_text
 
 SCHEME = "syslog:"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 PRINT = "; import sys; print(*sys.modules)"
 
@@ -34,9 +37,11 @@ LATE = frozenset(
 
 
 def modules(code: str) -> set[str]:
-    """Return the modules that are loaded when a new Python has done that."""
-    argv = [sys.executable, "-c", code + PRINT]
-    return set(subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout.split())
+    """Return the modules that are loaded when a new Python has done that, without those by which
+    an editable installation finds its own."""
+    argv = [sys.executable, "-S", "-c", code + PRINT]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True, cwd=ROOT)
+    return set(done.stdout.split())
 
 
 class TestImports(unittest.TestCase):

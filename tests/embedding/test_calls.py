@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Coroutine
 from contextlib import ExitStack
+from datetime import timedelta
 from threading import Thread
 from typing import Any
 
@@ -66,6 +67,25 @@ class TestLoop(ArbiterCase):
         arbiter.loop.spawn_callback(threads.append, "second")
         self.assertTrue(eventually(lambda: len(threads) == 2))
         self.assertEqual(threads, [((1,), arbiter.ident), "second"])
+
+    def test_functions_after_a_time(self) -> None:
+        arbiter = self.make()
+        seen: list[Any] = []
+        loop = arbiter.loop
+        loop.call_later(0.05, lambda *args, **more: seen.append((args, more)), 1, b=2)
+        loop.remove_timeout(loop.call_later(0, seen.append, "removed"))
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        self.assertTrue(eventually(lambda: seen))
+        loop.add_timeout(timedelta(milliseconds=1), lambda: seen.append(threading.get_ident()))
+        self.assertTrue(eventually(lambda: len(seen) == 2))
+        loop.add_timeout(loop.time() - 1, loop.call_at, loop.time() + 0.01, seen.append, "at")
+        self.assertTrue(eventually(lambda: len(seen) == 3))
+        self.assertEqual(seen, [((1,), {"b": 2}), arbiter.ident, "at"])
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            loop.call_later(0, int, "x")
+            self.assertTrue(eventually(lambda: logs.records))
+        self.assertIn("int raised", logs.output[0])
 
     def test_a_stop_before_the_start_has_opened_anything(self) -> None:
         arbiter = self.make(Arbiter)

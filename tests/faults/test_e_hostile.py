@@ -21,7 +21,7 @@ from tests.control.test_fuzz import Fuzz, is_cast
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.nightly import NIGHTLY, SEED, repetitions
 
-MESSAGES = int(os.environ.get("CVEC_CIRCUS_MESSAGES", "1000000" if NIGHTLY else "20000"))
+MESSAGES = int(os.environ.get("CVEC_CIRCUS_MESSAGES", "1000000" if NIGHTLY else "10000"))
 BATCH = 100
 PATIENCE = 60.0
 MIB = 1 << 20

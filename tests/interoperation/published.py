@@ -36,7 +36,6 @@ cmd = sleep 3600
 numprocesses = 2
 copy_env = True
 graceful_timeout = 5
-min_uptime = 0.2
 
 [watcher:One Shot]
 cmd = sleep 3601
@@ -47,12 +46,15 @@ copy_env = True
 cmd = sleep 3602
 autostart = False
 copy_env = True
-min_uptime = 0.2
 
 [socket:sock]
 host = 127.0.0.1
 port = 0
 """
+
+COPIES = "copy_env = True\n"
+QUICK = f"{COPIES}min_uptime = 0.2\n"
+"""In our daemon, `--waiting` ends sooner then."""
 
 
 def environ(**more: str) -> dict[str, str]:
@@ -170,7 +172,7 @@ class InteroperationCase(LeakCheckedTestCase):
 
     def ours(self, text: str = WATCHERS, circus: str = "check_delay = 1", **options: Any) -> Daemon:
         """Start our daemon, and wait until the watcher "web" is up."""
-        daemon = Daemon(self, text, circus=circus, **options)
+        daemon = Daemon(self, text.replace(COPIES, QUICK), circus=circus, **options)
 
         def is_up() -> bool:
             return bool(daemon.call("status", name="web")["status"] == "active")

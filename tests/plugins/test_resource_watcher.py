@@ -322,7 +322,7 @@ class TestWithRealProcesses(DaemonCase):
         (reap,) = events.wait("watcher.w.reap", 1, cause="command:kill")[:1]
         self.assertEqual((reap["wid"], reap["actor"]), (1, "plugin:fat"))
         pattern = (
-            rf"pid {reap['process_pid']} used 1[5-9]\d(\.\d)? MB, limit 100 MB, 2 checks in a row"
+            rf"pid {reap['process_pid']} used 1[0-9]\d(\.\d)? MB, limit 100 MB, 2 checks in a row"
         )
         self.assertRegex(reap["why"], pattern)
         spawned = events.wait("watcher.w.spawn", 3)[2]

@@ -101,6 +101,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "system.completion": "argcomplete",  # an extra
     "system.pidfd": "ctypes",  # few daemons take a file from another process
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
+    "options.known_secrets": "urllib",  # only a daemon with secrets
     "options.nearest": "difflib",
     "options.schedule": "cronsim",  # an extra
     "options.kinds": "cvec_circus.options",  # only who has hooks, or checks

@@ -22,6 +22,7 @@ CLOCK_READINGS = frozenset(
     for name in ("time", "monotonic", "perf_counter", "clock_gettime")
     for suffix in ("", "_ns")
 )
+NAMED = f"{PACKAGE}.base.named"
 COROUTINES = f"{PACKAGE}.runtime.coroutines"
 OTHER_LOOPS = frozenset({"asyncio", "tornado", "trio", "anyio", "gevent", "eventlet"})
 
@@ -120,8 +121,20 @@ def other_loops(module: Module) -> Iterator[Finding]:
             yield target.line, f"{target.target}: the only event loop is cvec_circus.base.loop"
 
 
+def importing(module: Module) -> Iterator[Finding]:
+    """An import compiles nothing: it took a quarter of the time in which a program starts."""
+    for node in module.nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == "typing" and module.name != NAMED:
+            if any(alias.name == "NamedTuple" for alias in node.names):
+                yield node.lineno, "typing.NamedTuple compiles annotations: take base/named.py"
+    for node in set(module.nodes) - module.late:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call):
+            if ast.unparse(node.value.func) == "re.compile":
+                yield node.lineno, "re.compile() in an import: take base/patterns.py"
+
+
 EVERYWHERE: tuple[Rule, ...] = (sleeping, preexec, collecting, excepting, other_loops)
-PACKAGE_ONLY: tuple[Rule, ...] = (clock,)
+PACKAGE_ONLY: tuple[Rule, ...] = (clock, importing)
 
 
 def findings(modules: dict[str, Module], rules: tuple[Rule, ...]) -> Iterator[str]:

@@ -30,7 +30,10 @@ MOST_RUNS = 32
 """How many lives of the daemon are remembered: processes have the mark of the one that began them.
 """
 
-UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
+UNREADABLE = (
+    *(KeyError, TypeError, ValueError, OverflowError),
+    *(IndexError, AttributeError, AssertionError),
+)
 """What nonsense in an entry leads to."""
 
 EXEC_TIMEOUT = 0.2
@@ -188,10 +191,10 @@ class Heritage:
             _row(wid, about, kinds, record, *now)
             for wid, about in sorted(kinds.get(bookkeeper.SLOT, {}).items())
         ]
-        counts = kinds.get(bookkeeper.COUNTS, {}).get(0, NO_COUNTS)
+        *counts, ready_at = kinds.get(bookkeeper.COUNTS, {}).get(0, NO_COUNTS)
         written = Written(
             record,
-            counts,
+            [*map(int, counts), None if ready_at is None else float(ready_at)],
             rows,
             {
                 wid: dict(zip(Backoff.__slots__, about))
@@ -241,15 +244,15 @@ def _row(
     stopped, *stopping = kinds.get(bookkeeper.STOPPING, {}).get(wid, [0])
     return Row(
         wid,
-        pid,
-        record["settings"][0] if generation is None else generation,
+        int(pid),
+        int(record["settings"][0] if generation is None else generation),
         bool(started_with) and started_with != own,
-        spawned_at,
-        started,
-        cause,
+        float(spawned_at),
+        float(started),
+        tuple(map(str, cause)),
         bool(asked & 1),
         kinds.get(bookkeeper.PROVED, {}).get(wid) == pid,
-        (stopping[0], stopping[1]) if stopped == pid else None,
+        (list(map(str, stopping[0])), float(stopping[1])) if stopped == pid else None,
         bool(asked & 2),
         bool(is_doubted),
         str(unready),

@@ -25,12 +25,14 @@ from cvec_circus.system import pidfd
 from cvec_circus.system.launch import MARK
 from cvec_circus.system.statedir import StateDir
 from tests.support.daemon import alive, folder
+from tests.support.leaks import LeakCheckedTestCase
 
 
-class HeritageCase(unittest.TestCase):
+class HeritageCase(LeakCheckedTestCase):
     """Leaves a ledger, and processes. Owned by the test's thread."""
 
     def setUp(self) -> None:
+        super().setUp()
         self.run = os.urandom(4).hex()
         self.folder = StateDir(str(folder(self) / "state"))
         self.folder.hold()
@@ -224,6 +226,13 @@ class TestBadInput(HeritageCase):
         nonsense: list[tuple[str, Any]] = [
             ("slot 1 1", good[:4]),
             ("slot 1 1", ["pid", *good[1:]]),
+            ("slot 1 1", [*good[:-1], None]),
+            ("slot 1 1", [2**63, *good[1:]]),
+            ("slot 1 1", [*good[:3], {}, *good[4:]]),
+            ("slot 1 1", [*good[:5], "soon", *good[6:]]),
+            ("slot 1 1", [*good[:7], 7, *good[8:]]),
+            ("stopping 1 2", [child.pid, ["a", "b", "c"], "soon"]),
+            ("counts 1", ["many", *NO_COUNTS[1:]]),
             ("slot one 1", good),
             ("watcher 1", {}),
             ("watcher 1", {**self.entries["watcher 1"], "life": "happy"}),
