@@ -44,7 +44,7 @@ def located(reason: str, sockets: Iterable[SocketConfig]) -> str:
     found = _ABOUT_ONE.fullmatch(reason)
     for one in sockets:
         section = one.section
-        key = next((key for key in _WHERE if key in section.values), "")
+        key = next((key for key in _WHERE if key in section.places), "")
         place = section.place(key)
         if found and found[1] == one.name and key and place is not None:
             return f"{place}: [{section.header}] {key}: {found[2]}"

@@ -25,7 +25,7 @@ class TestRemote(DaemonCase):
         )
         (line,) = done.stderr.splitlines()
         self.assertEqual(done.returncode, 1)
-        self.assertIn("endpoint tcp://0.0.0.0:*: refused, because any client", line)
+        self.assertIn(":2: [circus] endpoint: tcp://0.0.0.0:*: refused, because any client", line)
 
     def test_unless_it_is_meant(self) -> None:
         for lines, words in (("allow_remote = True", ()), ("", ("--allow-remote",))):

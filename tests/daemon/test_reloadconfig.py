@@ -265,7 +265,7 @@ class TestRefusals(ReloadCase):
         with socket.create_server(("127.0.0.1", 0)) as busy:
             self.write(text.replace("[watcher:b]\n", "[watcher:c]\n") % busy.getsockname()[1])
             reason = daemon.wire.refused("reloadconfig")
-        self.assertIn(":7: [socket:web] port: cannot listen on 127.0.0.1:", reason)
+        self.assertIn(":11: [socket:web] port: cannot listen on 127.0.0.1:", reason)
         self.assertEqual(self.statuses(), {"a": "active", "b": "active"})
         self.assertEqual(daemon.call("listsockets")["sockets"], [before])
         socket.create_connection(("127.0.0.1", before["port"])).close()

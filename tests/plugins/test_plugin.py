@@ -86,10 +86,9 @@ class TestLife(PluginCase):
         with self.assertLogs("cvec_circus", logging.ERROR) as logs:
             with self.assertRaises(exc.PluginError):
                 plugin.start()
-        self.assertEqual(
-            logs.output,
-            ["ERROR:cvec_circus:Probe: cannot connect to 'nonsense': Invalid argument"],
-        )
+        reason = "not an endpoint; write tcp://HOST:PORT or ipc://FILE"
+        said = f"ERROR:cvec_circus:Probe: cannot connect to 'nonsense': {reason}"
+        self.assertEqual(logs.output, [said])
         self.assertEqual(plugin.calls, ["__init__"])
 
     def test_no_daemon(self) -> None:
