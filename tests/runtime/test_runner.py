@@ -175,10 +175,10 @@ class TestByHand(ProcessCase):
             self.assertEqual(process.wait(), 2)
             expected = f"error: {directory}: Is a directory\n"
             self.assertEqual(process.rest(), expected)
-            argv = [*LAUNCHER, "--log-output", "syslog://h?x", f"{SUBJECTS}.Talker"]
+            argv = [*LAUNCHER, "--log-output", "syslog://h:x", f"{SUBJECTS}.Talker"]
             process = self.spawn(argv)
             self.assertEqual(process.wait(), 2)
-            self.assertIn("there is no facility 'x'", process.rest())
+            self.assertIn("write syslog://HOST[:PORT]", process.rest())
 
     def test_failing(self) -> None:
         for name, lines in (

@@ -111,7 +111,7 @@ class TestTyped(unittest.TestCase):
         self.assertEqual(self.refused("url", ""), "'' has fewer than 1 characters")
         self.assertEqual(self.refused("url", 3), "3 is not text")
         self.assertEqual(self.refused("window", "soon"), "'soon' is not a number")
-        self.assertEqual(self.refused("window", "-1"), "-1.0 is less than 0")
+        self.assertEqual(self.refused("window", "-1"), "-1 is less than 0")
         self.assertEqual(self.refused("tries", "10"), "10 is more than 9")
         self.assertEqual(self.refused("tries", "1.5"), "'1.5' is not a whole number")
         self.assertEqual(self.refused("loud", "perhaps"), "'perhaps' is neither true nor false")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 import unittest
 
-from cvec_circus.system.handover import VARIABLE, Handover, HandoverError, Inherited, receive
+from cvec_circus.system.handover import (
+    FORMAT,
+    VARIABLE,
+    Handover,
+    HandoverError,
+    Inherited,
+    receive,
+)
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -55,7 +62,7 @@ class TestHandover(LeakCheckedTestCase):
         for text in (b"", b"\n", b"[]\n", b'{"format": 1}\n', b'{"files": []}\n', b"\xff\n"):
             with self.subTest(text), self.assertRaisesRegex(HandoverError, "first line"):
                 Inherited(text)
-        with self.assertRaisesRegex(HandoverError, "format 7, and this version reads 1"):
+        with self.assertRaisesRegex(HandoverError, f"format 7, and this version reads {FORMAT}"):
             Inherited(b'{"format": 7, "files": []}\n')
 
 
