@@ -1,4 +1,4 @@
-"""A named tuple of ours is one of `typing`, for all that is done with it."""
+"""Our named tuples behave as those of `typing`."""
 
 from __future__ import annotations
 

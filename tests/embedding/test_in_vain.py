@@ -1,4 +1,4 @@
-"""What programs for Circus do in vain, and what they are told then."""
+"""What programs for Circus do in vain, and what they learn then."""
 
 from __future__ import annotations
 
