@@ -205,13 +205,18 @@ class TestSurge(RolloutCase):
         self.assertEqual([outcome.error for outcome in outcomes], [None])
         self.assertEqual(self.world.actions()[-1], "reload")
 
-    def test_one_that_is_not_ready_any_more_does_not_count(self) -> None:
+    def lose_the_first(self) -> tuple[Watcher, list[Outcome]]:
+        """Reload two processes. The first new one fails its check again, the second is ready."""
         watcher = self.up(numprocesses=2, ready={"a": "notify"}, ready_timeout=5)
         outcomes = self.reload(watcher)
         self.world.probed(102)
         self.world.settle()
         self.world.probed(102, "check a: HTTP 500")
         self.world.probed(103)
+        return watcher, outcomes
+
+    def test_one_that_is_not_ready_any_more_does_not_count(self) -> None:
+        _, outcomes = self.lose_the_first()
         self.world.advance(4)
         self.assertEqual((self.world.reaped, outcomes), ([100], []))
         self.world.probed(102)
@@ -220,12 +225,7 @@ class TestSurge(RolloutCase):
         self.assertEqual([outcome.error for outcome in outcomes], [None])
 
     def test_nor_may_it_stay_so(self) -> None:
-        watcher = self.up(numprocesses=2, ready={"a": "notify"}, ready_timeout=5)
-        outcomes = self.reload(watcher)
-        self.world.probed(102)
-        self.world.settle()
-        self.world.probed(102, "check a: HTTP 500")
-        self.world.probed(103)
+        watcher, outcomes = self.lose_the_first()
         self.world.advance(6)
         said = "process 102: check a: HTTP 500, though it had been ready; stopped at 1 of 2"
         self.assertIn(said, self.error(outcomes))
