@@ -121,8 +121,21 @@ class Pump:
         """Close a stream at once; another pump reads its pipes for a stream of the same key."""
         return self.do(self._hand_over, key, other)
 
+    def pause(self) -> None:
+        """Let orders wait for `resume` or `stop` if no thread has started yet."""
+        with self._lock:
+            self._not_before = float("inf")
+
+    def resume(self) -> None:
+        """Carry out what has waited since `pause`."""
+        with self._lock:
+            self._not_before = float("-inf")
+        if self._orders:
+            self._start()
+
     def stop(self, drain_timeout: float) -> bool:
         """Close all streams and the thread; pipes have that many seconds to end."""
+        self.resume()
         return not self._give_up() and self.do(self.reader.close_all, drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:

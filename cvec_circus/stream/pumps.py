@@ -86,6 +86,14 @@ class Pumps:
         self._table_until: float | None = None
         self._stopping = False
 
+    def pause(self) -> None:
+        """Let orders wait until `resume` or `stop`, while no thread has started yet."""
+        self._main.pause()
+
+    def resume(self) -> None:
+        """Carry out what has waited since `pause`, and what comes from now on."""
+        self._main.resume()
+
     def open(
         self,
         key: Hashable,

@@ -8,7 +8,7 @@ waits: what may block is done on other threads, which answer by posting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -196,17 +196,28 @@ class Supervisor:
     def _open(self) -> None:
         """Read commands, those that are there already too: by now everything has begun.
 
-        Before that, load what may be missing later: threads, when memory is short; the commands
-        and what reads the configuration again, which must be of the daemon's own version after an
-        upgrade on disk.
+        Threads are started before that, for memory may be short later.
         """
         self.desks.chores.start()
         self.desks.endings.walker.start()
-        table.load_all()
-        from cvec_circus.supervisor.reload import reloading  # noqa: F401  # not at the top: 4 ms of a start
-
         self.control.open()
         self.desks.own_files.begin()
+        self._load(iter(table.NAMES))
+
+    def _load(self, names: Iterator[str]) -> None:
+        """Load the commands, and what reads the configuration again, which must be of the daemon's
+        own version after an upgrade on disk: one a turn, so that requests are answered meanwhile.
+
+        Then read the output of what was taken over.
+        """
+        name = next(names, None)
+        if name is not None:
+            table.find(name)
+            self.loop.post(self._load, names)
+            return
+        from cvec_circus.supervisor.reload import reloading  # noqa: F401  # not at the top: 4 ms of a start
+
+        self.desks.outputs.pumps.resume()
 
     def stop(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin to stop everything for good; see `Shutdown.begin`. Owner thread."""

@@ -130,6 +130,28 @@ class OrdersTest(PumpTestCase):
             os.write(writer, b"x")
         os.close(writer)
 
+    def test_a_pause_before_the_first_thread(self):
+        self.pump.pause()
+        self.open()
+        writer = self.pipe()
+        writer.write(b"one\n")
+        reached = threading.Event()
+        self.pump.do(reached.set)
+        self.assertEqual([t.name for t in threading.enumerate() if t.name == "pump"], [])
+        self.pump.resume()
+        self.assertTrue(reached.wait(30))
+        self.assert_shows(b"one\n")
+
+    def test_the_end_of_a_pause_by_stop(self):
+        self.pump.pause()
+        self.open()
+        writer = self.pipe()
+        writer.write(b"one\n")
+        writer.close()
+        self.pump.stop()
+        self.assertTrue(self.pump.join(30))
+        self.assert_shows(b"one\n")
+
     def test_orders_from_many_threads(self):
         def work(number):
             for turn in range(20):

@@ -52,7 +52,11 @@ class Adopter:
         self._sessions: dict[int, list[int]] | None = None  # all processes, once they are needed
 
     def take_over(self) -> None:
-        """Put all watchers on the roster, and watch their processes."""
+        """Put all watchers on the roster, and watch their processes; their output is read later.
+
+        Its threads, which find much to read, would take half of the time until the daemon answers.
+        """
+        self._desks.outputs.pumps.pause()
         for left in self._heritage.watchers:
             self._bookkeeper.went_on(left.watcher, left.deaths)
             if left.watcher.places.slots or not left.watcher.is_removed:
