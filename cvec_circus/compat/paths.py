@@ -9,9 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from importlib.machinery import PathFinder
 from typing import Any, NoReturn
-
-from cvec_circus.compat import gone
 
 PACKAGE = "cvec_circus"
 
@@ -135,14 +134,26 @@ def find(module: str, name: str) -> Any:
             if name == "main":
                 return ending(where)
             return getattr(importlib.import_module(where), name)
-    row = gone.find(place, name)
+    row = None
+    if name != "__path__" and not _is_module(module, name):
+        from cvec_circus.compat import gone  # only now: a table of hundreds of rows
+
+        row = gone.find(place, name)
     if row is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return gone.Name(row, name)
 
 
+def _is_module(package: str, name: str) -> bool:
+    """Tell whether a package has a module of that name, which each import of it asks for first."""
+    path = getattr(sys.modules[package], "__path__", None)
+    return path is not None and PathFinder.find_spec(f"{package}.{name}", path) is not None
+
+
 def others(module: str) -> list[str]:
     """List the names that Circus' module has, and that are not a module's own: for `__all__`."""
+    from cvec_circus.compat import gone
+
     place = module[len(PACKAGE) + 1 :]
     found = [name for names in ELSEWHERE.get(place, {}).values() for name in names.split()]
     return [*found, *gone.names_of(place)]

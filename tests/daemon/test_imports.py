@@ -15,7 +15,8 @@ NEEDED = "import argparse, logging, shlex, subprocess, threading"
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
-    "ast asyncio cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
+    "ast asyncio cvec_circus.client cvec_circus.compat.gone cvec_circus.config.examination"
+    " cvec_circus.ctl"
     " cvec_circus.daemon.check cvec_circus.daemon.systemd"
     " cvec_circus.demo"
     " cvec_circus.embedding cvec_circus.options.hooks"

@@ -92,6 +92,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "commands.base": "cvec_circus.compat",
     "commands.restart": "cvec_circus.compat",  # only a program for Circus asks
     "compat.members": "cvec_circus.compat",
+    "compat.paths": "cvec_circus.compat.gone",  # a table that only a program for Circus needs
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "daemon.succession": "shutil",  # only an upgrade needs it, and it loads three compressions
