@@ -114,26 +114,34 @@ class TestGunicorn(DaemonCase):
 class TestPath(DaemonCase):
     """A socket at a path, which a gunicorn that ends takes for its own without `listen_fds`."""
 
-    def reloaded(self, options: str) -> Path:
-        """Replace a gunicorn; return where it listens."""
+    def reloaded(self, options: str) -> Daemon:
+        """Replace a gunicorn."""
         text = TEXT.replace("host = 127.0.0.1\nport = 0", "path = {DIR}/socket")
         text = text.replace("numprocesses = 4", f"numprocesses = 1\nready.up = notify\n{options}")
         text = text.replace("-w 1", "-w 1 --preload")
         daemon = self.daemon(text, prepare=write_application)
         daemon.wire.events.next("ready")
         daemon.order("reload", name="web")
-        return daemon.folder / "socket"
+        return daemon
 
-    def test_it_stays_with_listen_fds(self) -> None:
-        path = self.reloaded("listen_fds = True\n")
+    def answers(self, daemon: Daemon) -> None:
+        """Somebody listens at the path."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(TIMEOUT)
-            client.connect(str(path))
+            client.connect(str(daemon.folder / "socket"))
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             self.assertEqual(client.recv(7), b"HTTP/1.")
 
-    def test_it_is_gone_without(self) -> None:
-        self.assertFalse(self.reloaded("").exists())
+    def test_it_stays_with_listen_fds(self) -> None:
+        daemon = self.reloaded("listen_fds = True\n")
+        self.answers(daemon)
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual([one for one in daemon.log.rest() if "was deleted" in one], [])
+
+    def test_it_is_made_again_without(self) -> None:
+        daemon = self.reloaded("")
+        daemon.log.containing("socket was deleted, and was made again")
+        self.answers(daemon)
 
 
 def write_application(folder: Path) -> None:
