@@ -236,7 +236,7 @@ class Roller(Ender):
                 ready again, without text if it has not been ready.
         """
         places, rollout = watcher.places, watcher.rollout
-        if rollout is None or not rollout.way_back or not watcher.wants_to_run:
+        if rollout is None or not rollout.way_back or not watcher.goes_on:
             return False
         if process.stale or not (process.holds_place and self._brings(watcher, process)):
             return False

@@ -16,6 +16,27 @@ class TestInterplay(RolloutCase):
         self.assertIn("a later order stopped it", self.error(outcomes))
         self.assertEqual(watcher.status, "stopped")
 
+    def test_one_that_fails_while_a_stop_waits_for_its_turn(self) -> None:
+        for is_partial in (False, True):
+            with self.subTest(is_partial=is_partial):
+                self.setUp()
+                db = self.up(name="db", ready={"a": "notify"})
+                web = self.up(name="web", depends_on={"db": ""})
+                if is_partial:
+                    self.world.kill(db, list(db.places.leaders()), None, None, None, surge=True)
+                else:
+                    self.reload(db)
+                self.world.settle()
+                old, new = self.world.pids(db)
+                self.world.stop(None, "command:stop", None)
+                self.world.settle()
+                self.world.die(new, 1)
+                self.world.settle()
+                self.assertEqual((web.status, self.world.pids(db)), ("stopping", [old]))
+                self.assertNotIn("kill", self.world.actions("db"))
+                self.world.advance(5)
+                self.assertEqual((web.status, db.status), ("stopped", "stopped"))
+
     def test_a_newer_one_keeps_the_same_way_back(self) -> None:
         watcher = self.up(numprocesses=2, use_sockets=True)
         self.set(watcher, cmd="a")
