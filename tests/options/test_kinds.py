@@ -171,7 +171,7 @@ class TestKinds(unittest.TestCase):
                     text = str(caught.exception)
                     self.assertTrue(text)
                     self.assertNotIn("\n", text)
-                    self.assertLess(len(text), 160)
+                    self.assertLess(len(text), 200)
 
     def test_bounds(self) -> None:
         for kind in (kinds.to_integer, kinds.to_number, kinds.to_seconds):
