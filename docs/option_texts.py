@@ -108,6 +108,9 @@ WATCHER = {
     "`rlimit_core` or `rlimit_as`: see setrlimit(2) for names and units. Empty or -1 means "
     "unlimited. A limit makes each start about 15 ms slower, because a separate Python sets "
     "it. If it cannot be set, the start fails.",
+    "oom_score_adj": "How soon the kernel kills the processes when memory runs out: from -1000, "
+    "never, to 1000, first. By default as the daemon. Only root may go below the daemon's own. It "
+    "makes each start about 15 ms slower, as with `rlimit_*`.",
     "numprocesses": "How many processes to keep running.",
     "singleton": "Whether to allow at most one process: `incr` and `numprocesses` above 1 are "
     "refused, and a reload stops the old process before it starts the new one.",

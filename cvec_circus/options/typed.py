@@ -56,6 +56,7 @@ class _Rows:
     gid: Account = _row("account", None, reloads=True)
     umask: int | None = _row("umask", None, reloads=True)
     _limits = (Option(f"{LIMIT}*", "limit", "", reloads=True),)
+    oom_score_adj: int | None = _row("integer", None, low=-1000, high=1000, reloads=True)
     numprocesses: int = _row("integer", 1, low=0, harmless=True)
     singleton: bool = _row("boolean", False, harmless=True)
     autostart: bool = _row("boolean", True, harmless=True)

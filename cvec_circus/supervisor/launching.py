@@ -84,6 +84,7 @@ class Template:
             identity=_identity(options),
             limits=limits,
             nofile=None if "nofile" in limits else nofile,
+            scores=_scores(options),
             pdeathsig=signal.SIGKILL if options.die_with_daemon else 0,
         )
 
@@ -167,7 +168,9 @@ class Template:
         variables = {**self._env, **env, MARK: f"{self._mark(wid)}{OF_CHECK}"}
         nofile = self._nofile
         spec = self._spec._replace(argv=argv, env=variables, executable=None)
-        return spec._replace(limits={}, nofile=nofile, stdin=subprocess.DEVNULL, pdeathsig=0)
+        return spec._replace(
+            limits={}, scores={}, nofile=nofile, stdin=subprocess.DEVNULL, pdeathsig=0
+        )
 
     def _mark(self, wid: int) -> str:
         return f"{self._run}:{self._name}:{wid}"
@@ -263,6 +266,12 @@ def _identity(options: WatcherOptions) -> Identity | None:
     from cvec_circus.system import accounts
 
     return accounts.identity(options.uid, options.gid)
+
+
+def _scores(options: WatcherOptions) -> dict[str, int]:
+    """Return the scores that processes have set, by the names in `launch_shim.SCORES`."""
+    value = options.oom_score_adj
+    return {} if value is None else {"oom_score_adj": value}
 
 
 def listen_fds(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:

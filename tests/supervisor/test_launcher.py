@@ -243,6 +243,12 @@ class TemplateTest(LauncherCase):
         with self.assertRaisesRegex(ValueError, "die_with_daemon: only in cvec_circusd"):
             embedded.of(watcher)
 
+    def test_no_check_has_the_oom_score(self) -> None:
+        watcher: Any = shell("exit", oom_score_adj=5)
+        template = Templates("run", lambda watcher: frozenset()).of(watcher)
+        self.assertEqual(template.spec(1, Loan(self.sockets)).scores, {"oom_score_adj": 5})
+        self.assertEqual(template.check_spec(1, ["true"], {}).scores, {})
+
     def test_a_watcher_that_is_gone(self) -> None:
         program = shell("exit")
         self.says(program)

@@ -43,6 +43,14 @@ class TestSurroundings(EmbeddedCase):
         self.wire.call("restart", name="a")
         self.assertEqual(self.lines.next(), "0000")
 
+    def test_oom_score_adj(self) -> None:
+        script = {"cmd": "sh", "args": ["-c", 'cat /proc/self/oom_score_adj >"$0"', self.fifo()]}
+        self.arbit({"name": "a", "oom_score_adj": "987", "respawn": False, **script})
+        self.assertEqual(self.lines.next(), "987")
+        self.wire.call("set", name="a", options={"oom_score_adj": 988})
+        self.wire.call("restart", name="a")
+        self.assertEqual(self.lines.next(), "988")
+
     def test_copy_path(self) -> None:
         told = self.told(copy_path=True)
         self.assertEqual(told["env"]["PYTHONPATH"], os.pathsep.join(sys.path))
