@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,7 @@ class Watchers:
         self._watchers: dict[str, Watcher] = {}
         self.left_out: dict[str, Watcher] = {}  # stand-ins of those that cannot run, by name
         self._leaving: dict[Watcher, None] = {}
-        self._dirty: dict[Watcher, None] = {}
+        self._dirty: OrderedDict[Watcher, None] = OrderedDict()
         self._parts: dict[Watcher, None] = {}  # what is, or was, part of others
         self._agenda: Agenda[Watcher | None] = Agenda()  # None stands for the campaign
         self._places = 0
@@ -148,9 +149,7 @@ class Watchers:
         self.touch(*filter(None, self._agenda.pop_due(self.now())))
         self._advance()
         while self._dirty:
-            watcher = next(iter(self._dirty))
-            del self._dirty[watcher]
-            self._look_at(watcher)
+            self._look_at(self._dirty.popitem(last=False)[0])
             if not self._dirty:
                 self._advance()
             if self.ports.clock.turn_is_over():
