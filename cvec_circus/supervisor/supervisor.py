@@ -239,7 +239,8 @@ class Supervisor:
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
-            self.desks.bookkeeper.flush()
+            self.desks.bookkeeper.flush(is_owed=self._dispatcher.casts != {True})
+            self._dispatcher.casts.clear()
             self.shutdown.look()
 
     def _look_again(self) -> None:
