@@ -181,7 +181,7 @@ class Desks:
         def explain(
             watcher: Watcher, process: ManagedProcess
         ) -> tuple[str, Exception | None, bool]:
-            is_captured = last_words.expect(watcher, process.pid)
+            is_captured = outputs.reads(process) and last_words.expect(watcher, process.pid)
             return helpers.exited(watcher, process), reports.failure(process), is_captured
 
         self.endings = ends = endings.build(
