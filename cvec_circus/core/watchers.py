@@ -30,6 +30,7 @@ class Watchers:
 
     def __init__(self, ports: Ports, facts: Facts) -> None:
         self.ports, self.campaign, self._facts = ports, ports.campaign, facts
+        self.now = ports.clock.now
         self.closing = False  # the daemon is on its way out
         self.ended: Ended | None = None  # the essential watcher whose end is that of the daemon
         self.steps, self._recorder = Steps(ports, self.find), Recorder(ports)
@@ -40,10 +41,6 @@ class Watchers:
         self._parts: dict[Watcher, None] = {}  # what is, or was, part of others
         self._agenda: Agenda[Watcher | None] = Agenda()  # None stands for the campaign
         self._places = 0
-
-    def now(self) -> float:
-        """Return the instant on the monotonic clock, in seconds."""
-        return self.ports.clock.now()
 
     # -- who is there
 
@@ -151,6 +148,7 @@ class Watchers:
         while self._dirty:
             self._look_at(self._dirty.popitem(last=False)[0])
             if not self._dirty:
+                self._dirty.clear()  # an emptied one keeps its size
                 self._advance()
             if self.ports.clock.turn_is_over():
                 return bool(self._dirty)
