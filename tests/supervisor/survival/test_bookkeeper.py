@@ -105,11 +105,14 @@ class TestOrders(BooksCase):
     def test_a_cast_waits_for_none_and_the_next_answer_for_both(self) -> None:
         books = self.books(is_in_memory=False)
         world = self.world(books)
-        watcher = world.up()
-        books.flush()
-        patient = mock.patch("cvec_circus.supervisor.survival.ledger.SETTLE_TIMEOUT", 10)
+        module = "cvec_circus.supervisor.survival"
+        patient = mock.patch(f"{module}.ledger.SETTLE_TIMEOUT", 60)
+        paused = mock.patch(f"{module}.bookkeeper.PAUSE", 3600)
         watched = mock.patch.object(Ledger, "settle", autospec=True, side_effect=Ledger.settle)
-        with patient, watched as settle:
+        with patient, paused, watched as settle:
+            watcher = world.up()
+            books.flush()
+            settle.reset_mock()
             world.set_options(watcher, {"graceful_timeout": 7}, "command:set", None)
             world.settle()
             books.flush(is_owed=False)
