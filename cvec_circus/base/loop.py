@@ -257,9 +257,9 @@ class Loop:
 
     def _turn(self) -> None:
         readable = self._poll()
-        if self.rung:
-            self.rung = False
+        if self.rung and (self.wakeup.fd, self.wakeup.clear) not in readable:
             self.wakeup.clear()
+        self.rung = False
         self.beats += 1
         self._in_turn = True
         try:

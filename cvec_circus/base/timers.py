@@ -54,9 +54,10 @@ class Agenda(Generic[Item]):
 
     def drop(self, items: Iterable[Item]) -> None:
         """Remove the deadlines of items, of which few need have one."""
-        for item in items:
-            self._due_at.pop(item, None)
-        self._compact()
+        if self._due_at:
+            for item in items:
+                self._due_at.pop(item, None)
+            self._compact()
 
     def at(self, item: Item) -> float | None:
         """Return the deadline of an item, or None."""
@@ -79,13 +80,14 @@ class Agenda(Generic[Item]):
     def pop_due(self, now: float) -> list[Item]:
         """Remove every item that is due; return them in order of time, equal ones as they came."""
         due: list[Item] = []
-        while True:
-            next_at = self.next_at()
-            if next_at is None or next_at > now:
-                return due
-            item = heapq.heappop(self._heap)[2]
-            del self._due_at[item]
-            due.append(item)
+        while self._heap and self._heap[0][0] <= now:
+            due_at, _, item = heapq.heappop(self._heap)
+            if self._due_at.get(item) == due_at:
+                del self._due_at[item]
+                due.append(item)
+        if due:
+            self.next_at()  # gives its memory back if that was the last one
+        return due
 
     def _compact(self) -> None:
         if len(self._heap) > 2 * len(self._due_at) + FEW:
@@ -152,8 +154,7 @@ class TimerQueue(Agenda[Timer]):
         renews itself cannot keep the thread. A call that raises ends the pass with its exception;
         the others that were due stay due.
         """
-        due = self.pop_due(now)
-        due.reverse()
+        due = self.pop_due(now)[::-1]
         try:
             while due:
                 timer = due.pop()

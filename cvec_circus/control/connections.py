@@ -256,7 +256,7 @@ class Connections(Carried):
         decoder = connection.decoder
         is_more = True
         try:
-            found = decoder.decode()
+            found = decoder.decode() if connection.held else None
             if found is None:
                 size = LARGE_READ if decoder.is_large else SMALL_READ
                 received = connection.sock.recv(size)

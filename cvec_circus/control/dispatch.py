@@ -51,6 +51,9 @@ class Dispatcher:
         look_up: Looks up the accounts in a message; by default they are used unchanged.
         conceal: Returns what an error says without the values of variables.
         hide: Returns an answer without the values that are known to be secrets.
+
+    Attributes:
+        casts: Whether each order carried out in this turn was a cast; the owner empties it.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Dispatcher:
         hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self._hide = hide
+        self.casts: set[bool] = set()
         self.deferred = Deferred(look_up)
         self._conceal = conceal
         self._guard = guard
@@ -105,6 +109,8 @@ class Dispatcher:
                 raise SupervisorStopped(STOPPING)
             if problem is not None:
                 raise problem
+            if command.mutating:
+                self.casts.add(reply.cast)
             fields = command.execute(call)
             if fields is not None:
                 reply.ok(**fields)

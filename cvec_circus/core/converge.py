@@ -8,7 +8,7 @@ combination.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from cvec_circus.base.figures import counted
 from cvec_circus.core.conditions import OF_OPTIONS, Connection, Dependency
@@ -146,6 +146,9 @@ class Steps(Scheduler):
     def released_by(self, watcher: Watcher) -> list[Watcher]:
         """Return the watchers that no longer have to wait for this one, and all behind it when they
         may wait forever."""
+        if not self._waiting_for:
+            self._newly.discard(watcher)
+            return []
         name = fold(watcher.name)
         waiting = self._waiting_for.get(name, {})
         released = [one for one in waiting if not waits_for(one, name)]
@@ -265,17 +268,15 @@ class Steps(Scheduler):
         return refusal == YES
 
     def _stop_each(
-        self, watcher: Watcher, processes: Iterable[ManagedProcess], cause: Cause | None = None
+        self, watcher: Watcher, processes: Sequence[ManagedProcess], cause: Cause | None = None
     ) -> bool:
         """Stop running processes, for that cause or each for its own; return whether the turn was
         over before all of them were asked."""
-        left = list(processes)
-        while left:
-            process = left.pop(0)
+        for number, process in enumerate(processes, 1):
             self.stop(watcher, process, cause or process.cause)
             if self.turn_is_over():
-                break
-        return bool(left)
+                return number < len(processes)
+        return False
 
     # -- what keeping up consists of
 

@@ -140,6 +140,8 @@ class Recorder(Spawner):
         if isinstance(fact, Exited):
             self._exited(fact)
             self.ports.ledger.ended(watcher, fact.process)
+        elif isinstance(fact, Emptied) and fact.process.state is ProcessState.LEFTOVER:
+            self.let_go(watcher, fact.process)
         elif isinstance(fact, Answered):
             self._answered(fact)
         elif isinstance(fact, Probed):
@@ -150,8 +152,6 @@ class Recorder(Spawner):
             _remember_output(watcher, fact)
         elif isinstance(fact, Strayed):
             watcher.strays = fact.strays
-        elif isinstance(fact, Emptied) and fact.process.state is ProcessState.LEFTOVER:
-            self.let_go(watcher, fact.process)
         elif isinstance(fact, Connected):
             _connected(watcher)
         elif isinstance(fact, (Rescheduled, Missed)) and watcher.run is not None:

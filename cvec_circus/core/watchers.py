@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,20 +30,17 @@ class Watchers:
 
     def __init__(self, ports: Ports, facts: Facts) -> None:
         self.ports, self.campaign, self._facts = ports, ports.campaign, facts
+        self.now = ports.clock.now
         self.closing = False  # the daemon is on its way out
         self.ended: Ended | None = None  # the essential watcher whose end is that of the daemon
         self.steps, self._recorder = Steps(ports, self.find), Recorder(ports)
         self._watchers: dict[str, Watcher] = {}
         self.left_out: dict[str, Watcher] = {}  # stand-ins of those that cannot run, by name
         self._leaving: dict[Watcher, None] = {}
-        self._dirty: dict[Watcher, None] = {}
+        self._dirty: OrderedDict[Watcher, None] = OrderedDict()
         self._parts: dict[Watcher, None] = {}  # what is, or was, part of others
         self._agenda: Agenda[Watcher | None] = Agenda()  # None stands for the campaign
         self._places = 0
-
-    def now(self) -> float:
-        """Return the instant on the monotonic clock, in seconds."""
-        return self.ports.clock.now()
 
     # -- who is there
 
@@ -148,10 +146,9 @@ class Watchers:
         self.touch(*filter(None, self._agenda.pop_due(self.now())))
         self._advance()
         while self._dirty:
-            watcher = next(iter(self._dirty))
-            del self._dirty[watcher]
-            self._look_at(watcher)
+            self._look_at(self._dirty.popitem(last=False)[0])
             if not self._dirty:
+                self._dirty.clear()  # an emptied one keeps its size
                 self._advance()
             if self.ports.clock.turn_is_over():
                 return bool(self._dirty)

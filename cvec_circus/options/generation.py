@@ -147,12 +147,12 @@ def _restored(now: WatcherOptions, before: WatcherOptions, names: Sequence[str])
 
 def written(options: WatcherOptions) -> dict[str, Any]:
     """Return options in JSON's types, those that are not at their default."""
-    return _plain(options.differing(DEFAULTS))
+    return _plain(options.given())
 
 
 def read(state: Mapping[str, Any]) -> WatcherOptions:
     """Return the options that `written` has made of them."""
-    return WatcherOptions({**WATCHER_OPTIONS.defaults(), **_read(state)})
+    return WatcherOptions(_read(state))
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,9 +169,6 @@ def _read(state: Mapping[str, Any]) -> dict[str, Any]:
     families = [family for family in PLAIN if state.get(family)]
     return {**state, **{f: WATCHER_OPTIONS.convert_one(f, state[f]) for f in families}}
 
-
-DEFAULTS = WatcherOptions(WATCHER_OPTIONS.defaults())
-"""What is not written."""
 
 PLAIN: dict[str, Callable[[Any], Any]] = {"hooks": list, "ready": str, "live": str}
 """The options whose values are not of JSON's types, with what writes one part of each."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Optional, Union
 
@@ -121,46 +120,41 @@ class WatcherOptions(_Rows, Mapping[str, Any]):
 
     extra: Mapping[str, Any] = NOTHING
 
-    def __init__(self, full: Mapping[str, Any]) -> None:
-        """Make it from a full set of options by name."""
-        put = object.__setattr__
-        for name, default in ROWS.items():
-            value = full[name]
-            if value is not default and value != default:
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        """Make it from options by name; those that are not given have their defaults."""
+        put, extra = object.__setattr__, {}
+        for name, value in given.items():
+            if name not in ROWS:
+                extra[name] = value
+            elif value is not ROWS[name] and value != ROWS[name]:
                 put(self, name, value)
-        if len(full) > len(ROWS):
-            put(self, "extra", {name: full[name] for name in full if name not in ROWS})
+        if extra:
+            put(self, "extra", extra)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"options do not change: {name}")
 
     def replace(self, changes: Mapping[str, Any], dropped: Collection[str] = ()) -> WatcherOptions:
         """Return options with other values, and without the freeform ones in `dropped`."""
-        full = self._full()
-        full.update(changes)
+        given = {**self.given(), **changes}
         for name in dropped:
             if name not in changes:
-                full.pop(name, None)
-        return WatcherOptions(full)
+                given.pop(name, None)
+        return WatcherOptions(given)
 
-    def differing(self, other: WatcherOptions) -> dict[str, Any]:
-        """Return the options, by name, whose values others do not have."""
-        # Most values are one object in both: thousands of watchers are compared at a start.
-        rows = zip(ROWS, _rows(self), _rows(other))
-        found = {name: own for name, own, its in rows if own is not its and own != its}
-        extra = other.extra
-        found.update((name, own) for name, own in self.extra.items() if own != extra.get(name))
-        return found
+    def given(self) -> dict[str, Any]:
+        """Return the options that do not have their defaults, in a new dict."""
+        given = dict(vars(self))
+        given.update(given.pop("extra", NOTHING))
+        return given
 
     def _full(self) -> dict[str, Any]:
-        full = dict(zip(ROWS, _rows(self)))
-        full.update(self.extra)
-        return full
+        return {**ROWS, **self.given()}
 
     def __eq__(self, other: object) -> bool:
         # A configuration that is read again compares thousands of sets, and almost all are equal.
         if isinstance(other, WatcherOptions):
-            return bool(_rows(self) == _rows(other)) and self.extra == other.extra
+            return vars(self) == vars(other)
         if isinstance(other, Mapping):
             return self._full() == dict(other)
         return NotImplemented
@@ -196,8 +190,6 @@ TABLE = [
     for option in rows
 ]
 """All rows, those of parts and families after what they are parts of."""
-
-_rows = attrgetter(*ROWS)
 
 
 def as_dict(options: Mapping[str, Any]) -> dict[str, Any]:

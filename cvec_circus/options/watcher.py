@@ -81,7 +81,11 @@ class WatcherTable(OptionTable):
         before = as_dict(current)
         full = self._full(given, before)
         raise_all([OptionError(key, reason) for key, reason in contradictions(full)])
-        return {n: full[n] for n in full if n not in before or before[n] != full[n]}
+        return {
+            name: value
+            for name, value in full.items()
+            if name not in before or (before[name] is not value and before[name] != value)
+        }
 
     def _full(self, given: Mapping[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
         full = super().complete(given, current)

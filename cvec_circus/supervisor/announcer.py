@@ -59,11 +59,13 @@ class Announcer:
             payload["actor"] = cause.actor
         if cause.why:
             payload["why"] = cause.why
-        told = {key: self._conceal(str(payload[key])) for key in TEXTS if key in payload}
-        self._stream.publish(watcher.name, action, cause.text, **{**payload, **told})
+        level, sentence = narrate(watcher, action, cause, payload)
+        for key in TEXTS:
+            if key in payload:
+                payload[key] = self._conceal(str(payload[key]))
+        self._stream.publish(watcher.name, action, cause.text, **payload)
         if action in MOVES:
             self._when_moved()
-        level, sentence = narrate(watcher, action, cause, payload)
         if sentence and logger.isEnabledFor(level):
             logger.log(level, "%s: %s", watcher.name, sentence)
 

@@ -25,7 +25,6 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.cgroup import OFF
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.variables import AS_IS, Variables
-from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import helper_rows
@@ -182,7 +181,7 @@ class Desks:
         def explain(
             watcher: Watcher, process: ManagedProcess
         ) -> tuple[str, Exception | None, bool]:
-            is_captured = last_words.expect(watcher, process.pid)
+            is_captured = outputs.reads(process) and last_words.expect(watcher, process.pid)
             return helpers.exited(watcher, process), reports.failure(process), is_captured
 
         self.endings = ends = endings.build(
@@ -320,7 +319,7 @@ class Loaded:
 
 def _stand_in(left_out: LeftOut) -> Watcher:
     """Make a watcher for `status` to show, which is on no roster: nothing ever starts it."""
-    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
+    options = WatcherOptions({"numprocesses": 0})
     watcher = Watcher(left_out.name, options)
     watcher.reason = f"left out: {left_out.problems[0]}"
     return watcher

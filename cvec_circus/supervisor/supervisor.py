@@ -250,7 +250,8 @@ class Supervisor:
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
-            self.desks.bookkeeper.flush()
+            self.desks.bookkeeper.flush(is_owed=self._dispatcher.casts != {True})
+            self._dispatcher.casts.clear()
             self.shutdown.look()
 
     def _look_again(self) -> None:
@@ -260,8 +261,9 @@ class Supervisor:
 
     def _arm(self) -> None:
         """Wake the loop for the next deadline of the core, or of an answer that waits."""
-        instants = (self.roster.next_at(), self.desks.waits.next_at())
-        next_at = min((at for at in instants if at is not None), default=None)
+        next_at, late_at = self.roster.next_at(), self.desks.waits.next_at()
+        if next_at is None or (late_at is not None and late_at < next_at):
+            next_at = late_at
         if self._timer is not None:
             if self._timer.pending and self._timer.when == next_at:
                 return

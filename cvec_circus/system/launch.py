@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from _signal import getsignal  # type: ignore[import-not-found]
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -153,7 +154,8 @@ def _ignores() -> bool:
     The daemon handles them all. A program may ignore some: a shell lets what it runs with `&`
     ignore SIGINT and SIGQUIT, and nohup SIGHUP.
     """
-    return any(signal.getsignal(signum) is signal.SIG_IGN for signum in ENDING)
+    # The `getsignal` of `signal` looks each handler up in an enum: a tenth of a respawn.
+    return any(getsignal(signum) == signal.SIG_IGN for signum in ENDING)
 
 
 def _may_lower(nofile: int) -> bool:

@@ -181,6 +181,8 @@ class WaitDesk:
 
     def settle(self, watcher: Watcher) -> None:
         """Answer those who wait for what this watcher has come to."""
+        if not (self._parts or self._shared):
+            return
         kinds = self._parts.get(watcher, {})
         for kind, parts in list(kinds.items()):
             verdict = self._judge(next(iter(parts)))
@@ -259,9 +261,9 @@ class WaitDesk:
     def time_out(self) -> None:
         """Answer those who have run out of time."""
         now = self._now()
-        due = self._agenda.pop_due(now)
-        tell = partial(self._describe, now)
-        self._backlog.add(partial(self._give, one, partial(one.time_out, tell)) for one in due)
+        if due := self._agenda.pop_due(now):
+            tell = partial(self._describe, now)
+            self._backlog.add(partial(self._give, one, partial(one.time_out, tell)) for one in due)
 
     def refuse_all(self, reason: str, post: Post = None) -> None:
         """Answer all who still wait at once, because nothing more will happen.

@@ -89,10 +89,11 @@ class Families:
 
     def remove(self, family: Family) -> None:
         """Forget one that is over."""
+        slot = _slot(family)
         if self.by_pid.get(family.pid) is family:
             del self.by_pid[family.pid]
-        if self._by_slot.get(_slot(family)) is family:
-            del self._by_slot[_slot(family)]
+        if self._by_slot.get(slot) is family:
+            del self._by_slot[slot]
         if self.by_process.get(family.process) is family:
             del self.by_process[family.process]
 

@@ -166,10 +166,15 @@ class Adoption(Finder):
             done()
 
     def _look_now(self) -> None:
-        super()._look_now()
+        self._timer = None
+        self.new_batch()
         postponed, self._postponed = self._postponed, []
-        for done in postponed:
-            self.look(done)
+
+        def all_done() -> None:
+            for done in postponed:
+                done()
+
+        self.look(all_done)
 
     def adopted(self, group: int) -> list[int]:
         """See `Finder.adopted`."""

@@ -110,6 +110,10 @@ class OutputDesk:
         """Return what the daemon's options say of the outputs of a watcher."""
         return (None, False) if watcher.kind.is_helper else (self._default_size, self._captures_all)
 
+    def reads(self, process: ManagedProcess) -> bool:
+        """Tell whether any output of a process comes by a pipe."""
+        return process in self._captured
+
     def is_read(self, watcher: Watcher, channel: str) -> bool:
         """Tell whether an output is read of all processes that run, for a stream or to be kept."""
         captured = [self._captured.get(one, (0, ()))[1] for one in watcher.places.leaders()]

@@ -102,8 +102,11 @@ class Bookkeeper:
     def forget(self, watcher: Watcher) -> None:
         """Drop what was noted about a watcher that is gone for good."""
 
-    def flush(self, more: bool = False) -> None:
-        """Write what is new; with `more`, processes may be started before the next call."""
+    def flush(self, more: bool = False, is_owed: bool = True) -> None:
+        """Write what is new; with `more`, processes may be started before the next call.
+
+        Unless an answer `is_owed`, no sender of an order relies on it.
+        """
 
     def end(self, is_needed: bool) -> None:
         """Close the ledger, and remove it if no process is left."""
@@ -343,9 +346,10 @@ class LedgerBookkeeper(Bookkeeper):
         drop(f"{WATCHER} {place}")
         drop(f"{COUNTS} {place}")
 
-    def flush(self, more: bool = False) -> None:
-        """See `Bookkeeper`. Orders are written at once; all else goes to the thread at the end of a
-        turn: earlier, it would take the interpreter between a death and the successor."""
+    def flush(self, more: bool = False, is_owed: bool = True) -> None:
+        """See `Bookkeeper`. Orders are written at once, but for casts; all else goes to the thread
+        at the end of a turn: earlier, it would take the interpreter between a death and the
+        successor."""
         if self._ledger.is_prompt:
             if self._may_lack and not more:
                 self._may_lack = False
@@ -353,7 +357,8 @@ class LedgerBookkeeper(Bookkeeper):
             elif more and self._ledger.pending:
                 self._lacks_what_follows()
             self._ledger.flush()
-        elif self._is_urgent:
+        elif self._is_urgent and (more or is_owed):
+            self._not_before = 0.0
             self._hand_over()
             self._ledger.settle()
         elif self._ledger.pending:
@@ -361,7 +366,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def _hand_over(self) -> None:
         now = self._loop.clock.monotonic()
-        if self._is_urgent or now >= self._not_before:
+        if now >= self._not_before:
             self._is_urgent = False
             self._not_before = now + PAUSE
             self._lacks_what_follows()

@@ -99,6 +99,29 @@ class TestAnnounced(BooksCase):
         self.assertEqual(seen, [True, True])  # SIGCONT follows
 
 
+class TestOrders(BooksCase):
+    """A thread writes, and the end of a turn waits for the line of an order that is answered."""
+
+    def test_a_cast_waits_for_none_and_the_next_answer_for_both(self) -> None:
+        books = self.books(is_in_memory=False)
+        world = self.world(books)
+        module = "cvec_circus.supervisor.survival"
+        patient = mock.patch(f"{module}.ledger.SETTLE_TIMEOUT", 60)
+        paused = mock.patch(f"{module}.bookkeeper.PAUSE", 3600)
+        watched = mock.patch.object(Ledger, "settle", autospec=True, side_effect=Ledger.settle)
+        with patient, paused, watched as settle:
+            watcher = world.up()
+            books.flush()
+            settle.reset_mock()
+            world.set_options(watcher, {"graceful_timeout": 7}, "command:set", None)
+            world.settle()
+            books.flush(is_owed=False)
+            settle.assert_not_called()
+            books.flush()
+            settle.assert_called_once()
+        self.assertEqual(self.entries()["watcher 1"]["settings"][1]["graceful_timeout"], 7)
+
+
 class TestCosts(BooksCase):
     def up(self, books: Bookkeeper) -> tuple[FakeWorld, Watcher]:
         """Return a world whose processes run."""
