@@ -198,7 +198,7 @@ class Watchdog(Runs):
         super().begin()
         at = self._watched.pinged_at
         if at is not None and self._began - at <= self.interval:
-            self._record.take(HEARD, 1, self._began)
+            self._take(HEARD)
 
     def _tick(self) -> None:
         watched = self._watched
