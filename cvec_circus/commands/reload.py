@@ -93,8 +93,10 @@ def _replacement(step: Fields) -> str:
         text = f"{most}{gap}; the next when a new one {ready}"
     else:
         back = "the old ones stay"
-        most = "all new ones" if step["surge"] is None else f"at most {step['surge']} new at a time"
-        text = f"{most} start beside the old ones; an old one is stopped when a new one {ready}"
+        text = "all new ones start beside the old ones"
+        if step["surge"] is not None:
+            text = f"new ones start beside the old ones, at most {step['surge']} at a time"
+        text += f"; an old one is stopped when a new one {ready}"
         if step["unavailable"]:
             text += f", at most {step['unavailable']} before that"
     if not step["goes_back"]:

@@ -39,7 +39,7 @@ class TestTheDryRun(unittest.TestCase):
         said = self.said(surge=1, unavailable=1)
         self.assertIn("when a new one has lived 1 s, at most 1 before that; if a", said)
         said = self.said(surge=1, ready={"up": "notify"}, seconds=30.0)
-        self.assertIn("at most 1 new at a time start beside the old ones", said)
+        self.assertIn("new ones start beside the old ones, at most 1 at a time", said)
         self.assertIn("when a new one is ready (up: notify; 30 s at most)", said)
 
     def test_once_more(self) -> None:
