@@ -277,8 +277,10 @@ class Await(NamedTuple):
 
 
 def stands_up(part: Part) -> Verdict:
-    """`up`: it is filled, or has done its work."""
-    return DONE if part.watcher.is_up else lost(part)
+    """`up`: every place has its process, if only for now, or it has done its work."""
+    watcher = part.watcher
+    is_manned = watcher.is_up and not watcher.places.pending and phase(watcher) != "backoff"
+    return DONE if is_manned else lost(part)
 
 
 def stands_ready(part: Part) -> Verdict:
