@@ -382,6 +382,8 @@ class Command(MessageMaker):
 
     def remarks(self, reply: Fields) -> Iterator[str]:
         """Say what beside its success a person has to know of an order, a line each."""
+        if not self.mutating:
+            return  # its words say it all, and its fields may mean something else
         yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
         yield from map(GAP.format, reply.get("gap", ()))
         yield from map(HUNG_UP.format, reply.get("hup", ()))
