@@ -206,9 +206,6 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
     watcher = part.watcher
     if part.reached is is_reloaded and failed_since(part):
         return None  # it says more
-    failed = watcher.failed
-    if part.reached is is_sized and failed and not failed.is_over and failed_since(part):
-        return None  # the number is so with the old processes
     found = None
     for death in reversed(watcher.places.deaths):
         if mark(death) == part.since or death.life < part.life:
