@@ -35,6 +35,19 @@ class TestOnce(ProvedCase):
         self.assert_done(outcomes)
         self.assertTrue(watcher.has_completed)
 
+    def test_what_takes_its_place_fails(self) -> None:
+        watcher = self.world.up(respawn=False)
+        self.world.advance(5)
+        outcomes = self.proved(Reload([watcher], CAUSE))
+        self.world.die(101, 4)
+        self.world.settle()
+        self.world.advance(1.5)  # the old process ends, and it is tried again
+        self.world.die(102, 4)
+        self.world.advance(5)
+        self.assertTrue(watcher.has_completed)
+        how = "exited with 4 after 0.5 s, before it was ready; no old process was left"
+        self.assert_fails(outcomes, f"reload of web: process 102 {how}")
+
     def test_one_more(self) -> None:
         watcher = self.world.up(respawn=False)
         outcomes = self.proved(Resize(watcher, 2, CAUSE))

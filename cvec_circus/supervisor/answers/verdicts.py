@@ -12,6 +12,7 @@ from functools import partial
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.conditions import Dependency
+from cvec_circus.core.goal import THE_END
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import FAILING, phase
 from cvec_circus.core.process import ManagedProcess
@@ -135,6 +136,8 @@ def is_up(part: Part) -> Verdict:
 def is_reloaded(part: Part) -> Verdict:
     """`reload`: every process of before is gone, and every place is filled."""
     watcher, places = part.watcher, part.watcher.places
+    if watcher.goal.word == THE_END and failed_since(part):
+        return rolled_back(part)  # a job, of which nothing is left
     if not watcher.goal.up or stayed_up(part):
         return not_up(part)
     if failed_since(part):
