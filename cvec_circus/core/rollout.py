@@ -65,7 +65,8 @@ def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Sh
     binds = is_auto and not has_sockets and prove_nothing(options.ready)
     if sequential or options.singleton or options.rollout == "recreate" or binds:
         surge = 0
-    may_retry = surge != 0 and is_auto and not (has_sockets or options.ready)
+    works_once = not options.respawn or options.schedule  # so the work of the old one would be lost
+    may_retry = surge != 0 and is_auto and not (has_sockets or options.ready or works_once)
     unavailable = max(int(surge == 0), unavailable)
     return Shape(surge, unavailable, may_retry, has_gap=unavailable >= size)
 
