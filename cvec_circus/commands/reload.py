@@ -88,6 +88,8 @@ def _replacement(step: Fields) -> str:
         ready = f"has lived {step['seconds']:g} s"
     if step["surge"] == 0:
         back = "a process of the old options is started again in its place"
+        if step.get("one_shot"):
+            back = "nothing is started in its place, as its processes are not replaced"
         most = f"{step['unavailable']} at a time, the old one first"
         gap = ", so that none runs for a moment" if step.get("gap") else ""
         text = f"{most}{gap}; the next when a new one {ready}"

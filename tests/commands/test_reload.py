@@ -56,6 +56,10 @@ class TestTheDryRun(unittest.TestCase):
             "runs; if a new one fails, a process of the old options is started again in its place",
         )
 
+    def test_of_a_job(self) -> None:
+        said = self.said(surge=0, unavailable=1, processes=[11], one_shot=True)
+        self.assertIn("; if a new one fails, nothing is started in its place", said)
+
     def test_none_runs_for_a_moment(self) -> None:
         said = self.said(surge=0, unavailable=1, processes=[11], gap=True)
         self.assertIn("the old one first, so that none runs for a moment; the next when", said)
