@@ -92,7 +92,8 @@ ANSWERS: dict[str, dict[str, str]] = {
         "plan": "With `dry_run`: for each watcher its `name`; `action`, which is `start`, `hup`, "
         "`restart` or `replace`; the pids in `processes`, the oldest first; for the last two "
         "`gap`, whether none runs for a moment; and for `replace`: `surge` (null for all) and "
-        "`unavailable`, `may_retry` (once more with the old one stopped first), "
+        "`unavailable`, `may_retry` (once more with the old one stopped first), `one_shot` (its "
+        "processes are not replaced when they end), "
         "`ready` (checks by name), `seconds` (to become ready, or to live without a check) and "
         "`goes_back`, whether the old ones stay if one fails.",
     },

@@ -24,6 +24,7 @@ from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
 from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.selection import ACTIONS
 from cvec_circus.runtime.catalogue import BUILT_IN, load_class
 from cvec_circus.runtime.schema import MANDATORY
 
@@ -237,6 +238,11 @@ class TestTables(unittest.TestCase):
         text = "\n".join(self.tables.command_lines(table.load_all().values()))
         for name in table.NAMES:
             self.assertRegex(text, rf"(wire-command:: |`){re.escape(name)}\b")
+
+    def test_every_action_of_events_is_there(self) -> None:
+        page = (DOCS / "events.rst").read_text(encoding="utf-8")
+        table = page.partition("The actions are:")[2].partition("The ``stop`` of")[0]
+        self.assertEqual(sorted(re.findall("^``([a-z_]+)``", table, re.MULTILINE)), sorted(ACTIONS))
 
     def test_literals(self) -> None:
         self.assertEqual(self.tables.literal("a `b c ` d ``e``"), "a ``b c`` d ``e``")

@@ -382,10 +382,10 @@ class Command(MessageMaker):
 
     def remarks(self, reply: Fields) -> Iterator[str]:
         """Say what beside its success a person has to know of an order, a line each."""
-        yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
-        yield from map(GAP.format, reply.get("gap", ()))
-        yield from map(HUNG_UP.format, reply.get("hup", ()))
-        yield from map("warning: {}".format, reply.get("warnings", ()))
+        told = reply if self.mutating else {}  # what answers a question has fields of its own
+        yield from map(LEFT_BEHIND.format_map, told.get("strays", ()))
+        for text, key in ((GAP, "gap"), (HUNG_UP, "hup"), ("warning: {}", "warnings")):
+            yield from map(text.format, told.get(key, ()))
 
 
 def is_name(text: str, found: Watchers) -> bool:

@@ -88,13 +88,17 @@ def _replacement(step: Fields) -> str:
         ready = f"has lived {step['seconds']:g} s"
     if step["surge"] == 0:
         back = "a process of the old options is started again in its place"
+        if step.get("one_shot"):
+            back = "nothing is started in its place, as its processes are not replaced"
         most = f"{step['unavailable']} at a time, the old one first"
         gap = ", so that none runs for a moment" if step.get("gap") else ""
         text = f"{most}{gap}; the next when a new one {ready}"
     else:
         back = "the old ones stay"
-        most = "all new ones" if step["surge"] is None else f"at most {step['surge']} new at a time"
-        text = f"{most} start beside the old ones; an old one is stopped when a new one {ready}"
+        text = "all new ones start beside the old ones"
+        if step["surge"] is not None:
+            text = f"new ones start beside the old ones, at most {step['surge']} at a time"
+        text += f"; an old one is stopped when a new one {ready}"
         if step["unavailable"]:
             text += f", at most {step['unavailable']} before that"
     if not step["goes_back"]:

@@ -17,7 +17,7 @@ from cvec_circus.core.state import State, restore_watcher, taken, watcher_state
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.generation import read
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.wire.cause import NONE
+from cvec_circus.wire.cause import MAX_AGE, NONE
 
 FIELDS = (
     "name goal failed reason lives filled_life filled_at gaps is_removed place"
@@ -30,8 +30,18 @@ NO_COUNTS = [0, 0, 0, 0, False, False, None]
 def written_watcher(watcher: Watcher) -> State:
     """Return what is saved of a watcher, in JSON's types; processes, backoffs and deaths are saved
     separately."""
-    state = taken(watcher, *FIELDS)
-    return {**state, "life": watcher.life.value, "settings": watcher.settings.to_state()}
+    more = {"life": watcher.life.value, "settings": watcher.settings.to_state()}
+    return {**taken(watcher, *FIELDS), **more, "chosen": chosen(watcher)}
+
+
+def chosen(watcher: Watcher) -> list[Any]:
+    """Return which processes clients want replaced, and why: those that wait, and those of the
+    rollout that is under way. Age needs no saving."""
+    rollout, expired = watcher.rollout, watcher.places.expired
+    found = {process: cause for process, cause in expired.items() if cause.text != MAX_AGE.text}
+    if rollout is not None and rollout.is_partial and rollout.cause.text != MAX_AGE.text:
+        found.update(dict.fromkeys(watcher.places.stale, rollout.cause))
+    return [[process.wid, process.pid, cause] for process, cause in found.items()]
 
 
 def written_counts(watcher: Watcher) -> list[Any]:
@@ -109,6 +119,8 @@ def revive(written: Written) -> Watcher:
             places["fresh"].append(row.wid)
             places["unproved"] += [] if row.proved else [row.wid]
             places["unwell"] += [row.wid] if row.unready else []
+            ours = [row.wid, row.pid]
+            places["expired"] += [[row.wid, c] for *one, c in record["chosen"] if one == ours]
     taken_wids = {row.wid for row in rows}
     places["next_wid"] = max(taken_wids, default=0) + 1
     places["free_wids"] = [[False, n] for n in range(1, places["next_wid"]) if n not in taken_wids]

@@ -65,7 +65,8 @@ def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Sh
     binds = is_auto and not has_sockets and prove_nothing(options.ready)
     if sequential or options.singleton or options.rollout == "recreate" or binds:
         surge = 0
-    may_retry = surge != 0 and is_auto and not (has_sockets or options.ready)
+    works_once = not options.respawn or options.schedule  # so the work of the old one would be lost
+    may_retry = surge != 0 and is_auto and not (has_sockets or options.ready or works_once)
     unavailable = max(int(surge == 0), unavailable)
     return Shape(surge, unavailable, may_retry, has_gap=unavailable >= size)
 
@@ -93,28 +94,21 @@ class Roller(Ender):
         self.roll_out(watcher, cause, undo, way_back, list(places.fresh), sequential)
         places.awaited.update(places.pending)
 
-    def _replace_some(
-        self, watcher: Watcher, processes: Iterable[ManagedProcess], cause: Cause
-    ) -> None:
-        """Begin a rollout of some processes of the generation that is wanted."""
-        olds = list(processes)
-        if not olds:
-            return
-        way_back = any(process.proved for process in olds)
-        self.roll_out(watcher, cause, watcher.settings.undo_nothing(), way_back, olds)
-
     def replace_expired(self, watcher: Watcher) -> None:
         """Begin the rollout of processes that are to be replaced when no other one is under way:
         those that a client has chosen together, or one that is older than `max_age`."""
         places = watcher.places
-        while places.expired and watcher.rollout is None and not places.being_replaced():
+        has_surplus = places.held > watcher.goal.numprocesses  # begun by an earlier daemon
+        while places.expired and not (watcher.rollout or has_surplus or places.being_replaced()):
             first = min(places.expired, key=places.worth)
             cause, chosen = places.expired[first], [first]
             if cause.text != MAX_AGE.text:
                 chosen = [one for one, why in places.expired.items() if why == cause]
             for process in chosen:
                 del places.expired[process]
-            self._replace_some(watcher, (one for one in chosen if one in places.fresh), cause)
+            if olds := [process for process in chosen if process in places.fresh]:
+                way_back = any(process.proved for process in olds)
+                self.roll_out(watcher, cause, watcher.settings.undo_nothing(), way_back, olds)
 
     def roll_out(
         self,
@@ -132,21 +126,13 @@ class Roller(Ender):
         shape = shape_of(watcher.options, size, sequential)
         # Processes that an earlier rollout has not replaced are already stale.
         total = max(total, len(olds), min(len(watcher.places.stale) + len(olds), size))
-        rollout = Rollout(
-            cause,
-            shape.surge,
-            shape.unavailable,
-            total,
-            self.now(),
-            undo,
-            way_back,
-            shape.may_retry,
-            has_gap=shape.has_gap and bool(olds or watcher.places.stale_count),
-        )
+        has_gap = shape.has_gap and bool(olds or watcher.places.stale_count)
+        pace = shape.surge, shape.unavailable, total
+        rollout = Rollout(cause, *pace, self.now(), undo, way_back, shape.may_retry, has_gap)
         if rollout.is_partial and len(olds) < size:
             rollout = rollout._replace(may_retry=False)  # they do run beside each other
         watcher.rollout = rollout
-        watcher.gaps += rollout.has_gap
+        watcher.gaps += has_gap
         for process in olds:
             watcher.make_stale(process, cause)
 

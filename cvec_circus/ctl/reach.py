@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
+from cvec_circus.base.figures import first_of
 from cvec_circus.client.endpoints import ENDPOINT_VARIABLES, endpoint_from, finding, knock
 from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.ctl.completion import Candidates
 from cvec_circus.exc import ERROR
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
+
+MOST_NAMES = 5
+"""Names that a hint lists; further ones are counted."""
 
 
 def why_unreachable(
@@ -37,8 +42,13 @@ def why_unreachable(
 
 
 def near_watcher(name: str, endpoint: str) -> str:
-    """Make the hint that follows a name that no watcher has; "" if none is near."""
+    """Make the hint that follows a name that no watcher has; "" if none is near.
+
+    A pattern matches none here only where a single watcher is to be named.
+    """
     names = {each.lower(): each for each in Candidates(endpoint).names()}
+    if matching := [names[each] for each in names if fnmatchcase(each, name.lower())]:
+        return f": name one, not a pattern; it matches {first_of(sorted(matching), MOST_NAMES)}"
     meant = nearest_to(name[:LONGEST_WORD], frozenset(names))
     return f"; did you mean {names[meant]}?" if meant else ""
 

@@ -136,6 +136,9 @@ def sentence(event: Event) -> str:
         return f"not ready: {reason}"
     if action == "ready":
         return "ready now"
+    if action == "check":
+        about = f"check {event.get('name')} of process {event.get('process_pid')}"
+        return f"{about} {event.get('state')}: {event.get('answer')}"
     if action == "backoff":
         slot, deaths, delay = event.get("wid"), event.get("deaths"), event.get("delay")
         did = "was not alive" if event.get("cause") == "live" else "has died"

@@ -15,8 +15,8 @@ SELECTION = {"watchers": "list(default=list('*'))", "actions": "list(default=lis
 """The options of a schema for a selection."""
 
 ACTIONS = (
-    "add adopted backoff giveup hook_failure hook_success kill ready reap reload remove rollback "
-    "spawn start stop unready updated"
+    "add adopted backoff check giveup hook_failure hook_success kill ready reap reload remove "
+    "rollback signal spawn start stop unready updated upgraded"
 ).split()
 
 

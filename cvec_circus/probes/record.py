@@ -8,6 +8,14 @@ from typing import Any
 from cvec_circus.options.checks import Check
 from cvec_circus.probes.connection import Result
 
+STATES = {None: "not yet", True: "holds", False: "fails"}
+
+_MISSING = {
+    "notify": "no READY=1 came on NOTIFY_SOCKET",
+    "fd": "no newline came on file descriptor {}",
+    "log": "no line with {!r} came",
+}
+
 
 class Record:
     """One check of one process. Owned by one thread.
@@ -39,20 +47,24 @@ class Record:
         self.held_until: float | None = None
         self.failures = 0
 
-    def take(self, result: Result, threshold: int, now: float) -> None:
-        """Take what a run has come to; a failure counts when it is the `threshold`th in a row."""
+    def take(self, result: Result, threshold: int, now: float) -> bool:
+        """Take what a run has come to, and return whether the state of the check has changed.
+
+        A failure counts when it is the `threshold`th in a row.
+        """
         self.answer, self.took = result.answer, None if result.is_void else result.took
         if result.is_void:
-            return
-        self.failure = result.failure
-        self.failures = self.failures + 1 if result.failure else 0
-        holds = not result.failure
+            return False
+        self.failure, holds = result.failure, not result.failure
+        self.failures = 0 if holds else self.failures + 1
         if holds:
             self.held_until = None
         elif self.held_until is None:
             self.held_until = self.began if self.holds is None else now
-        if self.holds is not holds and (holds or self.failures >= threshold):
+        has_changed = self.holds is not holds and (holds or self.failures >= threshold)
+        if has_changed:
             self.holds, self.since = holds, now
+        return has_changed
 
     @property
     def trouble(self) -> str:
@@ -61,14 +73,29 @@ class Record:
         is_live = self.family == "live"
         return f"live check {self.name} failed: {text}" if is_live else f"check {self.name}: {text}"
 
+    @property
+    def unmet(self) -> str:
+        """Say in a line what is missing for it to hold."""
+        missing = _MISSING.get(self.check.kind)
+        if missing is None or self.failure:
+            return self.trouble
+        text = missing.format(self.check.target)
+        verb = "it did send " if self.check.kind == "notify" else ""
+        more = f"; {verb}{self.answer}" if self.answer else ""
+        return f"check {self.name}: {text}{more}"
+
+    def change(self, now: float) -> dict[str, Any]:
+        """Return what the event of its change says of it, in JSON's types."""
+        row = self.row(now)
+        return {key: row[key] for key in ("name", "family", "state", "answer", "took")}
+
     def row(self, now: float) -> dict[str, Any]:
         """Return what people see of it, in JSON's types."""
-        states = {None: "not yet", True: "holds", False: "fails"}
         return {
             "name": self.name,
             "family": self.family,
             "check": str(self.check),
-            "state": states[self.holds],
+            "state": STATES[self.holds],
             "answer": self.answer,
             "failures": self.failures,
             "took": None if self.took is None else round(self.took, 6),

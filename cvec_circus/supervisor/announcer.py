@@ -21,7 +21,7 @@ MOST_REFUSALS = 4096
 ALONE = frozenset({"command:kill", "command:signal", "live"})
 """Causes of the end of one process; of others the line for the watcher says why."""
 
-TEXTS = ("reason", "why", "error")
+TEXTS = ("reason", "why", "error", "answer")
 """What of an event is a sentence for people."""
 
 MOVES = frozenset({"start", "stop", "reload", "reap"})
@@ -105,6 +105,10 @@ def narrate(
     """Return the level and the sentence for an event; one that is not worth a line has none."""
     if action in ("ready", "unready", "rollback"):
         return of_readiness(watcher, action, cause, payload)
+    if action == "check":
+        whose = f"of process {payload['process_pid']}"
+        text = f"check {payload['name']} {whose} {payload['state']}: {payload['answer']}"
+        return logging.DEBUG, text
     if "wid" in payload:
         return of_process(watcher, action, cause, payload)
     if action == "giveup":  # the line for the stop says it too if that was an order

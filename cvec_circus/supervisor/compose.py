@@ -190,7 +190,7 @@ class Desks:
         stack.callback(ends.signals.close)
         templates = Templates(run, hooks.withheld, nofile, not around.is_subreaper)
         checks = (ends.reaper, templates, variables, address, ends.leader_of)
-        self.probes = probes = ProbeDesk(Around(loop, facts, readers, *checks))
+        self.probes = probes = ProbeDesk(Around(loop, facts, announcer.publish, readers, *checks))
         stack.callback(probes.close)
         launcher = Launcher(
             loop,

@@ -39,7 +39,7 @@ class TestTheDryRun(unittest.TestCase):
         said = self.said(surge=1, unavailable=1)
         self.assertIn("when a new one has lived 1 s, at most 1 before that; if a", said)
         said = self.said(surge=1, ready={"up": "notify"}, seconds=30.0)
-        self.assertIn("at most 1 new at a time start beside the old ones", said)
+        self.assertIn("new ones start beside the old ones, at most 1 at a time", said)
         self.assertIn("when a new one is ready (up: notify; 30 s at most)", said)
 
     def test_once_more(self) -> None:
@@ -55,6 +55,10 @@ class TestTheDryRun(unittest.TestCase):
             "1 process (11): 1 at a time, the old one first; the next when a new one "
             "runs; if a new one fails, a process of the old options is started again in its place",
         )
+
+    def test_of_a_job(self) -> None:
+        said = self.said(surge=0, unavailable=1, processes=[11], one_shot=True)
+        self.assertIn("; if a new one fails, nothing is started in its place", said)
 
     def test_none_runs_for_a_moment(self) -> None:
         said = self.said(surge=0, unavailable=1, processes=[11], gap=True)

@@ -47,6 +47,27 @@ class JoinedCase(ProvedCase):
         return self.proved(order)
 
 
+class TestBesideACrashLoop(JoinedCase):
+    def test_a_rollout_by_age_that_fails_does_not_hide_it(self) -> None:
+        watcher = self.web(numprocesses=2)
+        self.world.die(100, 7)
+        for pid in (102, 103):
+            self.world.advance(0.5)
+            self.world.die(pid, 7)
+            self.world.settle()
+        outcomes = self.proved(self.set(watcher, max_age=1, max_age_variance=0))
+        self.world.die(self.world.spawned[-1], 8)
+        self.world.settle()
+        self.assertEqual(watcher.failed.cause.text, "max_age")
+        self.assertEqual(outcomes, [])
+        pid = watcher.places.slots[1].pid
+        self.world.advance(0.5)
+        self.world.die(pid, 7)
+        self.world.settle()
+        how = "exited with 7 after 0.5 s, before it was ready"
+        self.assert_fails(outcomes, f"set of web: process {pid} {how}")
+
+
 class TestJoined(JoinedCase):
     """It wants what is being rolled out already."""
 

@@ -233,6 +233,22 @@ class TestStates(ProvedCase):
         self.assert_done(ready)
         self.assert_done(self.wait_for("ready", watcher))
 
+    def test_a_crash_loop_is_not_up(self) -> None:
+        watcher = self.world.up(min_uptime=2)
+        for pid in (100, 101, 102):
+            self.world.die(pid, 1)
+            self.world.settle()
+            up = self.wait_for("up", watcher)
+            self.world.advance(1)
+            self.assertEqual((watcher.places.pids(), up), ([pid + 1], []))
+        self.world.advance(2)
+        self.assert_done(up)
+
+    def test_one_that_is_not_ready_is_up(self) -> None:
+        watcher = self.world.up(ready={"a": "notify"}, ready_timeout=1)
+        self.world.advance(2)
+        self.assert_done(self.wait_for("up", watcher))
+
     def test_the_daemon_stops(self) -> None:
         """What none of them can come to any more is answered at once, the rest at its end."""
         up, down = self.world.up("up"), self.world.add("down")

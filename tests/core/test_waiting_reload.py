@@ -7,6 +7,8 @@ import unittest
 from cvec_circus.wire.orders import Reload, Resize, Start
 from tests.core.test_waiting_proved import CAUSE, ProvedCase
 
+KEPT = "the old process was kept"
+
 
 class TestOnce(ProvedCase):
     """Reloads of what runs once, and is done at once."""
@@ -34,6 +36,21 @@ class TestOnce(ProvedCase):
         self.world.advance(5)
         self.assert_done(outcomes)
         self.assertTrue(watcher.has_completed)
+
+    def test_what_takes_its_place_fails(self) -> None:
+        for rollout, left in (("recreate", "no old process was left"), ("auto", KEPT)):
+            with self.subTest(rollout):
+                self.setUp()
+                watcher = self.world.up(respawn=False, rollout=rollout, min_uptime=3)
+                self.world.advance(5)
+                outcomes = self.proved(Reload([watcher], CAUSE))
+                self.world.advance(1)  # with `recreate` the old process ends
+                self.world.at(0.5, lambda: self.world.die(101, 4))
+                self.world.advance(5)
+                self.assertEqual(watcher.has_completed, rollout == "recreate")
+                self.assertEqual(self.world.spawned, [100, 101])
+                how = f"exited with 4 after [0-9.]+ s, before it was ready; {left}"
+                self.assertRegex(outcomes[0].error, f"^reload of web: process 101 {how}$")
 
     def test_one_more(self) -> None:
         watcher = self.world.up(respawn=False)

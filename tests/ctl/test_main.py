@@ -136,6 +136,8 @@ class TestReplies(CtlCase):
         self.assertEqual(self.fails(3, "status", "wbe").err, hint)
         hint = "error: no watcher soloo; did you mean solo?\n"
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
+        hint = "error: no watcher *o*: name one, not a pattern; it matches One Shot, solo\n"
+        self.assertEqual(self.fails(3, "set", "*o*", "max_retry", "3").err, hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
 

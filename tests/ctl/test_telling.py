@@ -67,6 +67,12 @@ class TestWhy(CtlCase):
     def test_the_sentence_alone(self) -> None:
         self.assertEqual(self.ctl("why", "web").out, "web is up.\n")
 
+    def test_what_is_left_behind_is_in_its_words_alone(self) -> None:
+        self.loop.ask(setattr, self.target, "explain", lambda watcher: TOLD)
+        printed = self.ctl("why", "web").out
+        self.assertEqual(printed, f"{table.find('why').words(TOLD)}\n")
+        self.assertEqual(printed.count("sleep 9"), 1)
+
     def test_nothing_is_said_twice(self) -> None:
         told = {**TOLD, "name": "job", "sentence": "job waits for its next run, at 03:00 UTC"}
         told["waits_for"] = [{"watcher": "job", "why": "waits for its next run, at 03:00 UTC"}]

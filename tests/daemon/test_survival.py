@@ -251,6 +251,23 @@ class TestOrders(SurvivalCase):
         self.assertIn("e: kept as it was: ", "\n".join(daemon.log.seen))
         self.assertEqual(Path(f"/proc/{news[0]}/cmdline").read_bytes(), b"sleep\x0099\x00")
 
+    def test_processes_that_a_client_wants_replaced(self) -> None:
+        text = "[watcher:w]\ncmd = sleep 1002\nnumprocesses = 2\nready_interval = 0.01\n"
+        daemon = self.daemon(f"{text}ready.file = exec:test ! -e {{DIR}}/closed\n")
+        olds = daemon.wire.pids("w")
+        daemon.wire.events.wait("ready", 1)
+        (daemon.folder / "closed").touch()
+        for pid in olds:  # the second one waits for the first
+            daemon.call("kill", name="w", pid=pid, surge=True)
+        self.assertTrue(eventually(lambda: len(daemon.wire.pids("w")) == 3))
+        daemon.kill()
+        daemon.again()
+        self.assertLessEqual(set(olds), set(daemon.wire.pids("w")))
+        (daemon.folder / "closed").unlink()
+        self.assertTrue(eventually(lambda: not set(olds) & set(daemon.wire.pids("w"))))
+        reaps = {one["process_pid"]: one["cause"] for one in daemon.wire.events.wait("reap", 3)}
+        self.assertEqual([reaps.get(pid) for pid in olds], ["command:kill"] * 2)
+
     def test_other_ways_than_adoption(self) -> None:
         dies = "[watcher:dies]\ncmd = sleep 100\ndie_with_daemon = True\n"
         daemon = self.daemon(self.SLEEPERS + dies, circus="adopt = stop")

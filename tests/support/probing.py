@@ -21,6 +21,7 @@ from cvec_circus.supervisor.probing import notices
 from cvec_circus.supervisor.probing.probes import Around, ProbeDesk
 from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper
 from cvec_circus.system.launch import MARK
+from cvec_circus.wire.cause import Cause
 from tests.support.endings import TIMEOUT, EndingCase, Process
 from tests.support.hurry import hurry
 
@@ -73,6 +74,7 @@ class ProbeCase(EndingCase):
         probed: What was reported: the slot, whether of `live`, and what fails.
         well_for: For how many seconds checks had held, for each report.
         extended: The seconds that processes have asked for.
+        changes: The events of single checks: the cause, and what they say.
     """
 
     def setUp(self) -> None:
@@ -81,12 +83,14 @@ class ProbeCase(EndingCase):
         self.probed: list[tuple[int, bool, str]] = []
         self.well_for: list[float] = []
         self.extended: list[float] = []
+        self.changes: list[tuple[str, dict[str, Any]]] = []
         self.readers = Readers(self.loop)
         self.addCleanup(self.readers.close)
         self.templates = Templates(self.life, lambda watcher: frozenset())
         around = Around(
             self.loop,
             self,  # type: ignore[arg-type]
+            self._publish,
             self.readers,
             self.reaper,
             self.templates,
@@ -122,6 +126,10 @@ class ProbeCase(EndingCase):
     def _end_outputs(self) -> None:
         self.outputs.end()
         self.assertEqual(self.outputs.join(), [])
+
+    def _publish(self, watcher: Any, action: str, cause: Cause, **payload: Any) -> None:
+        self.assertEqual(action, "check")
+        self.changes.append((cause.text, payload))
 
     def append(self, fact: Any) -> None:
         """The case stands for the mailbox."""

@@ -12,6 +12,7 @@ from functools import partial
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.conditions import Dependency
+from cvec_circus.core.goal import THE_END
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import FAILING, phase
 from cvec_circus.core.process import ManagedProcess
@@ -135,6 +136,8 @@ def is_up(part: Part) -> Verdict:
 def is_reloaded(part: Part) -> Verdict:
     """`reload`: every process of before is gone, and every place is filled."""
     watcher, places = part.watcher, part.watcher.places
+    if watcher.goal.word == THE_END and failed_since(part):
+        return rolled_back(part)  # a job, of which nothing is left
     if not watcher.goal.up or stayed_up(part):
         return not_up(part)
     if failed_since(part):
@@ -206,9 +209,6 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
     watcher = part.watcher
     if part.reached is is_reloaded and failed_since(part):
         return None  # it says more
-    failed = watcher.failed
-    if part.reached is is_sized and failed and not failed.is_over and failed_since(part):
-        return None  # the number is so with the old processes
     found = None
     for death in reversed(watcher.places.deaths):
         if mark(death) == part.since or death.life < part.life:
@@ -277,8 +277,10 @@ class Await(NamedTuple):
 
 
 def stands_up(part: Part) -> Verdict:
-    """`up`: it is filled, or has done its work."""
-    return DONE if part.watcher.is_up else lost(part)
+    """`up`: every place has its process, if only for now, or it has done its work."""
+    watcher = part.watcher
+    is_manned = watcher.is_up and not watcher.places.pending and phase(watcher) != "backoff"
+    return DONE if is_manned else lost(part)
 
 
 def stands_ready(part: Part) -> Verdict:

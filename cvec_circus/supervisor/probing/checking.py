@@ -3,7 +3,7 @@
 Each check of each process has a record. What decides it depends on its kind: a line that comes by
 itself (`notify`, `fd`, `log`), which is waited for from before the process starts; or runs, one
 after the other (addresses and programs), each with its time. The core hears only when the verdict
-on all checks of a family changes.
+on all checks of a family changes, subscribers when any check does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from cvec_circus.supervisor.probing.probes import Around, Given
 from cvec_circus.supervisor.probing.watched import Watched
 from cvec_circus.system import files
 from cvec_circus.system.handover import Handover, Inherited
+from cvec_circus.wire.cause import LIVE, READY
 
 LONGEST_EXTENSION = 3600.0
 """Seconds from now that a process can ask for at most."""
@@ -52,6 +53,7 @@ class Checking:
     def __init__(self, around: Around) -> None:
         loop = self._loop = around.loop
         self._facts, self._readers = around.facts, around.readers
+        self._publish = around.publish
         self._now = loop.clock.monotonic
         prober = Prober(loop.clock, loop.post)
         programs = Programs(loop, around.readers, around.reaper)
@@ -264,7 +266,10 @@ class Checking:
         """Take what a run has come to, and report what that changes."""
         is_live = record.family == "live"
         threshold = watched.watcher.options.live_failures if is_live else 1
-        record.take(result, threshold, self._now())
+        if record.take(result, threshold, self._now()) and watched.is_begun:
+            about = {"process_pid": watched.process.pid, "wid": watched.process.wid}
+            cause = LIVE if is_live else READY
+            self._publish(watched.watcher, "check", cause, **about, **record.change(self._now()))
         self._judge(watched, is_live)
 
     def _judge(self, watched: Watched, is_live: bool) -> None:
@@ -353,7 +358,7 @@ class Checking:
         """Say which check of `ready` does not hold, and what it last answered."""
         watched = self._by_process.get(process)
         records = [] if watched is None else watched.records(False)
-        return next((_unmet(one) for one in records if not one.holds), "")
+        return next((one.unmet for one in records if not one.holds), "")
 
     def details(self, process: ManagedProcess) -> list[dict[str, Any]]:
         """Return a row for each check of a process, in JSON's types."""
@@ -381,20 +386,3 @@ def _shown(name: str, value: str) -> str:
     """Return a field of a notification for people; a blank that makes it another value, too."""
     shown = one_line(value)
     return f"{name}={shown}" if name == "STATUS" or shown == value else f"{name}={value[:40]!r}"
-
-
-_MISSING = {
-    "notify": "no READY=1 came on NOTIFY_SOCKET",
-    "fd": "no newline came on file descriptor {}",
-    "log": "no line with {!r} came",
-}
-
-
-def _unmet(record: Record) -> str:
-    missing = _MISSING.get(record.check.kind)
-    if missing is None or record.failure:
-        return record.trouble
-    text = missing.format(record.check.target)
-    verb = "it did send " if record.check.kind == "notify" else ""
-    more = f"; {verb}{record.answer}" if record.answer else ""
-    return f"check {record.name}: {text}{more}"

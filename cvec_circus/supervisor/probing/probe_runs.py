@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -190,7 +191,12 @@ class ProgramRuns(Runs):
 
 
 class Watchdog(Runs):
-    """Waits for WATCHDOG=1, once an interval at least. Owned by the supervisor thread."""
+    """Waits for WATCHDOG=1, once an interval at least. Owned by the supervisor thread.
+
+    `trigger` counts for an interval: a process that sends both in turn is not news each time.
+    """
+
+    _triggered_at = -math.inf
 
     def begin(self) -> None:
         """Wait; what has come in the last interval counts."""
@@ -198,7 +204,7 @@ class Watchdog(Runs):
         super().begin()
         at = self._watched.pinged_at
         if at is not None and self._began - at <= self.interval:
-            self._record.take(HEARD, 1, self._began)
+            self._take(HEARD)
 
     def _tick(self) -> None:
         watched = self._watched
@@ -213,10 +219,10 @@ class Watchdog(Runs):
         """Take what came after `WATCHDOG=`."""
         self._began = self._around.loop.clock.monotonic()
         self._wait()
-        if value == "1":
+        if value == "1" and self._began - self._triggered_at >= self.interval:
             self._take(HEARD)
         elif value == "trigger":
-            text = "WATCHDOG=trigger came"
+            text, self._triggered_at = "WATCHDOG=trigger came", self._began
             for _ in range(self._watched.watcher.options.live_failures):
                 self._take(Result(text, text, 0.0))
 

@@ -36,6 +36,7 @@ class Around(NamedTuple):
 
     loop: Loop
     facts: Facts
+    publish: Callable[..., object]  # see `core.ports.Events`
     readers: Readers  # closed by its owner after the desk
     reaper: Reaper
     templates: Templates

@@ -40,6 +40,7 @@ def _rehearse(watcher: Watcher, order: Reload) -> dict[str, Any]:
         "surge": surge,
         "unavailable": unavailable,
         "may_retry": may_retry,
+        "one_shot": watcher.one_shot,
         "gap": has_gap and bool(plan["processes"]),
         "ready": checks,
         "seconds": options.ready_timeout if checks else options.min_uptime,

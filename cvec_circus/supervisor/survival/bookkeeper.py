@@ -16,7 +16,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.revival import written_counts, written_watcher
+from cvec_circus.core.revival import chosen, written_counts, written_watcher
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.generation import asked_of, digest
 from cvec_circus.options.typed import WatcherOptions
@@ -36,7 +36,7 @@ PAUSE = 0.02
 while hundreds of processes die in a second, the thread would take a tenth of their supervisor. What
 was ordered does not wait: it is written when its answer is sent."""
 
-ORDERED = 4
+ORDERED = 5
 """How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
 
 
@@ -310,6 +310,7 @@ class LedgerBookkeeper(Bookkeeper):
         settings = watcher.settings
         mark = (
             *(watcher.goal, watcher.is_removed, settings.generation, settings.base),
+            chosen(watcher),
             *(watcher.life, watcher.reason, watcher.lives, watcher.filled_life, watcher.failed),
             *(watcher.run, watcher.due_cause, watcher.missed),
         )

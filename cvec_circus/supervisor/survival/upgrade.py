@@ -48,7 +48,10 @@ SETTLE_TIMEOUT = 10.0
 PUMPS_TIMEOUT = 2.0
 """Seconds for what the pumps write just then: each of them has answered a moment before."""
 
-UPGRADED = "the daemon was upgraded before it could answer; ask again"
+UPGRADED = (
+    "the daemon was upgraded before it could answer; an order is carried out all the same, and a "
+    "question can be asked again"
+)
 
 Fields = dict[str, Any]
 

@@ -176,6 +176,21 @@ class TimeTest(NotifyCase):
         self.until(lambda: len(self.probed) > 1)
         self.assertIn((1, True, "live check d failed: WATCHDOG=trigger came"), self.probed)
 
+    def test_one_that_is_triggered_again_and_again(self) -> None:
+        both = "for _ in range(50):\n    notify('WATCHDOG=trigger')\n    notify('WATCHDOG=1')\n"
+        well = "for _ in range(100):\n    time.sleep(0.01)\n    notify('WATCHDOG=1')"
+        watcher = self.says(
+            f"os.dup2(os.open(os.devnull, 1), 2)\nnotify('READY=1')\n{both}{well}",
+            **{"live.d": "notify", "live_interval": 0.3},
+        )
+        process = self.start(watcher)
+        self.desk.proved(watcher, process)
+        self.until(lambda: len(self.probed) > 2)
+        told = [failure for _, is_live, failure in self.probed if is_live]
+        self.assertEqual(told, ["live check d failed: WATCHDOG=trigger came", ""])
+        states = [one["state"] for _, one in self.changes if one["family"] == "live"]
+        self.assertEqual(states[-2:], ["fails", "holds"])
+
     def test_a_check_that_comes_too_late_for_a_process(self) -> None:
         for more in ({}, {"ready.n": "notify"}):
             with self.subTest(more):

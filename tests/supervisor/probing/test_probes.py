@@ -53,6 +53,14 @@ class AddressTest(ProbeCase):
         self.until(lambda: len(self.probed) > 2)
         self.assertEqual(self.probed[2:], [(1, False, "")])
         self.assertEqual(self.desk.unmet(process), "")
+        told = [(cause, one["name"], one["state"]) for cause, one in self.changes]
+        ready = [("ready", "http", state) for state in ("holds", "fails", "holds")]
+        self.assertEqual(told, ready)
+        took = self.changes[1][1].pop("took")
+        self.assertLess(0, took)
+        about = {"process_pid": process.pid, "wid": 1, "family": "ready"}
+        fails = {**about, "name": "http", "state": "fails", "answer": "HTTP 503"}
+        self.assertEqual(self.changes[1][1], fails)
 
     def test_all_of_them(self) -> None:
         server, port = self.serve(), 0
@@ -75,6 +83,10 @@ class AddressTest(ProbeCase):
             late.listen(8)
             self.until(lambda: self.probed)
         self.assertEqual(self.probed[0], (1, False, ""))
+        told = {name: [] for name in ("http", "tcp")}
+        for _, one in self.changes:
+            told[one["name"]].append(one["state"])
+        self.assertEqual(told, {"http": ["holds"], "tcp": ["fails", "holds"]})
 
     def test_names_are_replaced(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -103,9 +115,11 @@ class AddressTest(ProbeCase):
         self.assertEqual(self.row(process, "http")["failures"], 3)
         self.until(lambda: self.row(process, "http")["failures"] > 5)
         self.assertEqual(len(self.probed), 1)
+        self.assertEqual([one["state"] for _, one in self.changes], ["fails"])
         self.text = OK
         self.until(lambda: len(self.probed) > 1)
         self.assertEqual(self.probed[1:], [(1, True, "")])
+        self.assertEqual([cause for cause, _ in self.changes], ["live", "live"])
         self.assertEqual(self.row(process, "http")["failures"], 0)
 
     def test_the_first_run_of_one_that_is_doubted_is_reported(self) -> None:
