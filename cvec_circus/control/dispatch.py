@@ -51,6 +51,7 @@ class Dispatcher:
         look_up: Looks up the accounts in a message; by default they are used unchanged.
         conceal: Returns what an error says without the values of variables.
         hide: Returns an answer without the values that are known to be secrets.
+        note: Called after an order, before its answer: a crash must not undo what was answered.
     """
 
     def __init__(
@@ -61,8 +62,9 @@ class Dispatcher:
         look_up: LookUp = lambda accounts, then: then(None),
         conceal: Callable[[Any], Any] | None = None,
         hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        note: Callable[[], object] = lambda: None,
     ) -> None:
-        self._hide = hide
+        self._hide, self._note = hide, note
         self.deferred = Deferred(look_up)
         self._conceal = conceal
         self._guard = guard
@@ -106,6 +108,8 @@ class Dispatcher:
             if problem is not None:
                 raise problem
             fields = command.execute(call)
+            if command.mutating:
+                self._note()
             if fields is not None:
                 reply.ok(**fields)
 

@@ -129,6 +129,7 @@ class Supervisor:
             names.look_up,
             self.desks.variables.conceal_all,
             Secrets(self.desks, self.loaded).conceal,
+            lambda: self.desks.bookkeeper.ordered(self.roster.all_watchers()),
         )
         self.carry_out = self._dispatcher.carry_out
         self.loop.each_turn(self._end_turn)

@@ -75,11 +75,9 @@ class StateDir:
         self._make()
         self._look()
         path = self.file(LOCK)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         while self._lock < 0:
-            fd = os.open(path, flags, 0o600)
+            fd = open_own(path, os.O_RDWR | os.O_CREAT)
             try:
-                judge(os.fstat(fd), path)
                 fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_there(fd, path):  # else its owner has just removed it
                     self._lock, fd = fd, -1
@@ -166,6 +164,30 @@ def judge(found: os.stat_result, path: str) -> None:
     if found.st_mode & 0o022:
         mode = stat.S_IMODE(found.st_mode)
         raise OSError(errno.EPERM, f"others may write to it (mode {mode:o})", path)
+
+
+def open_own(path: str, flags: int) -> int:
+    """Open a regular file that others cannot change.
+
+    Raises:
+        OSError: It cannot be opened, or is not to be trusted; its text says why.
+    """
+    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link", path) from None
+        raise
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        judge(found, path)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _is_there(fd: int, path: str) -> bool:

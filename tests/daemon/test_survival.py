@@ -198,6 +198,28 @@ ready.z = log:it is there
         self.assertEqual(daemon.wire.pids("ping"), [pid])
         self.assertEqual(daemon.wire.events.of("watcher.ping.ready"), [], "it was told")
 
+    def test_a_newline_while_there_is_no_daemon(self) -> None:
+        """It waits in the pipe, and ends nobody by SIGPIPE."""
+        text = """
+[watcher:early]
+cmd = sh -c "read word <{DIR}/early; echo >&5; echo said >{DIR}/said; exec sleep 100"
+ready.z = fd:5
+[watcher:late]
+cmd = sh -c "read word <{DIR}/late; echo >&5; exec sleep 100"
+ready.z = fd:5
+"""
+        fifos = "early", "late", "said"
+        daemon = self.daemon(text, prepare=lambda at: [os.mkfifo(at / one) for one in fifos])
+        pids = daemon.wire.pids("early"), daemon.wire.pids("late")
+        daemon.kill()
+        (daemon.folder / "early").write_text("go\n")
+        self.assertEqual((daemon.folder / "said").read_text(), "said\n")
+        daemon.again()
+        daemon.wire.events.wait("watcher.early.ready", 1)
+        (daemon.folder / "late").write_text("go\n")
+        daemon.wire.events.wait("watcher.late.ready", 1)
+        self.assertEqual((daemon.wire.pids("early"), daemon.wire.pids("late")), pids)
+
     def test_one_that_hangs_by_then_is_found(self) -> None:
         text = self.TEXT.partition("[watcher:log]")[0] + "live_failures = 2\n"
         daemon = self.daemon(text)
@@ -250,6 +272,16 @@ class TestOrders(SurvivalCase):
         self.assertEqual(daemon.wire.pids("e"), pids["e"], "a slip in its section ends nothing")
         self.assertIn("e: kept as it was: ", "\n".join(daemon.log.seen))
         self.assertEqual(Path(f"/proc/{news[0]}/cmdline").read_bytes(), b"sleep\x0099\x00")
+
+    def test_what_was_answered_counts(self) -> None:
+        """A crash right after an answer undoes nothing."""
+        daemon = self.daemon(f"[watcher:one]\ncmd = {child('ping')}\n")
+        for grace in range(2, 8):
+            daemon.call("set", name="one", options={"graceful_timeout": grace})
+            daemon.kill()
+            daemon.again()
+            told = daemon.call("get", name="one", keys=["graceful_timeout"])
+            self.assertEqual(told["options"], {"graceful_timeout": grace})
 
     def test_other_ways_than_adoption(self) -> None:
         dies = "[watcher:dies]\ncmd = sleep 100\ndie_with_daemon = True\n"
