@@ -88,8 +88,12 @@ class StateDir:
             finally:
                 if fd >= 0:
                     os.close(fd)
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
+        text = b"%d\n" % os.getpid()
+        try:
+            os.pwrite(self._lock, text, 0)  # over another pid, which a full disk has room for
+        except OSError:
+            text = b""  # the lock counts without it
+        os.ftruncate(self._lock, len(text))
 
     def hand_over(self, out: Handover) -> list[Any]:
         """Hand over the lock, which is this process' and so lasts over an exec."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -73,6 +74,16 @@ class TestStateDir(unittest.TestCase):
             with mock.patch(there, side_effect=lambda *args: next(gone, True)):
                 self.made.hold()
         self.assertEqual(locked.call_count, 2)
+
+    def test_a_full_disk(self) -> None:
+        """The lock is held all the same, and names no other daemon."""
+        self.path.mkdir(parents=True, mode=0o700)
+        (self.path / "lock").write_text("123456\n")
+        (self.path / "lock").chmod(0o600)
+        full = OSError(errno.ENOSPC, "No space left on device")
+        with mock.patch("cvec_circus.system.statedir.os.pwrite", side_effect=full):
+            self.made.hold()
+        self.assertEqual((self.path / "lock").read_text(), "")
 
     def assert_refused(self, text: str) -> None:
         """It cannot be used, for that reason."""
