@@ -229,8 +229,8 @@ def user(owner: int | str) -> int:
 
 
 def _make_room(path: str, replace: bool, is_ours: bool = False) -> None:
-    """Remove the socket at a path, if `replace` says so, or a daemon that was killed has left it, and
-    no process serves it but ours."""
+    """Remove the socket at a path, if `replace` says so, or a killed daemon has left it, and no
+    process serves it but ours."""
     reason = why_no_socket(path)
     if not os.path.lexists(path):
         if reason:
