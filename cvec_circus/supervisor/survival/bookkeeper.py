@@ -33,9 +33,6 @@ PAUSE = 0.02
 """Seconds between two times that a thread gets what is new. The first lines after that go at once;
 while hundreds of processes die in a second, the thread would take a tenth of their supervisor."""
 
-ORDERED = 4
-"""How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
-
 
 class Launched(NamedTuple):
     """What tells a process from all others, and its pipes. Immutable."""
@@ -119,7 +116,7 @@ class _Noted:
     __slots__ = ("backoffs", "counts", "deaths", "digest", "mark", "options")
 
     def __init__(self) -> None:
-        self.mark: tuple[Any, ...] = ()
+        self.mark: tuple[Any, ...] = (None,) * 4  # what orders change comes first
         self.counts: list[Any] = []
         self.backoffs = _NONE  # by wid; few watchers have any
         self.deaths = 0
@@ -305,8 +302,9 @@ class LedgerBookkeeper(Bookkeeper):
         noted = self._noted.get(watcher)
         if noted is None:
             noted = self._noted[watcher] = _Noted()
+        settings = watcher.settings
         mark = (
-            *_ordered(watcher),
+            *(watcher.goal, watcher.is_removed, settings.generation, settings.base),
             *(watcher.life, watcher.reason, watcher.lives, watcher.filled_life, watcher.failed),
             *(watcher.run, watcher.due_cause, watcher.missed),
         )
@@ -329,8 +327,14 @@ class LedgerBookkeeper(Bookkeeper):
     def ordered(self, watchers: Iterable[Watcher]) -> None:
         """See `Bookkeeper`."""
         for one in watchers:
-            noted = self._noted.get(one)
-            if noted is None or noted.mark[:ORDERED] != _ordered(one):
+            noted, settings = self._noted.get(one), one.settings
+            if not (
+                noted
+                and noted.mark[0] is one.goal
+                and noted.mark[1] is one.is_removed
+                and noted.mark[2] is settings.generation
+                and noted.mark[3] is settings.base
+            ):
                 self.saw(one)
         self._write_now()
 
@@ -392,8 +396,3 @@ class LedgerBookkeeper(Bookkeeper):
     def _put(self, key: str, value: Any) -> None:
         if self._ledger.is_on:
             self._ledger.put(f"{self._encode([key, value])}\n")
-
-
-def _ordered(watcher: Watcher) -> tuple[Any, ...]:
-    settings = watcher.settings
-    return watcher.goal, watcher.is_removed, settings.generation, settings.base

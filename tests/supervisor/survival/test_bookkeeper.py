@@ -84,6 +84,23 @@ class TestAnnounced(BooksCase):
                 world.up()
         self.assertEqual(seen, [True, True])
 
+    def test_an_order_is_there_when_it_is_answered(self) -> None:
+        """On a thread too, and before anything else of it is done."""
+        patient = mock.patch("cvec_circus.supervisor.survival.ledger.SETTLE_TIMEOUT", 10)
+        for is_in_memory in (True, False):
+            books = self.books(is_in_memory)
+            world = self.world(books)
+            with patient:
+                watcher = world.up()
+                world.stop([watcher], "command:stop", None)
+                books.ordered(world.roster.all_watchers())
+                _, is_up, *_ = self.entries()["watcher 1"]["goal"]
+                self.assertFalse(is_up)
+                path = self.folder.file("ledger")
+                before = os.path.getsize(path)
+                books.ordered(world.roster.all_watchers())
+                self.assertEqual(os.path.getsize(path), before, "nothing is new")
+
     def test_that_a_process_is_asked_to_end(self) -> None:
         """It is known before the signal, or its end would look like one of its own."""
         world = self.world(self.books())
