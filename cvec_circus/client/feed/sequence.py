@@ -33,9 +33,9 @@ class EventSequence:
     """Puts the events of a daemon in order. Owned by the thread of the subscription.
 
     The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the latest; one that
-    goes on after a crash begins with a higher number. So a gap in the numbers is an event lost on the way, and an answer of the daemon fills it. There are no
-    sockets here: the owner passes in what comes in, takes from `ready`, and asks the daemon while
-    `incomplete`.
+    goes on after a crash begins with a higher number. So a gap in the numbers is an event lost on
+    the way, and an answer of the daemon fills it. There are no sockets here: the owner passes in
+    what comes in, takes from `ready`, and asks the daemon while `incomplete`.
     """
 
     def __init__(self, since: int | None = None, run: str | None = None) -> None:
