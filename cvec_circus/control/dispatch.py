@@ -51,9 +51,7 @@ class Dispatcher:
         look_up: Looks up the accounts in a message; by default they are used unchanged.
         conceal: Returns what an error says without the values of variables.
         hide: Returns an answer without the values that are known to be secrets.
-
-    Attributes:
-        casts: Whether each order carried out in this turn was a cast; the owner empties it.
+        note: Called after an order, before its answer: a crash must not undo what was answered.
     """
 
     def __init__(
@@ -64,9 +62,9 @@ class Dispatcher:
         look_up: LookUp = lambda accounts, then: then(None),
         conceal: Callable[[Any], Any] | None = None,
         hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        note: Callable[[], object] = lambda: None,
     ) -> None:
-        self._hide = hide
-        self.casts: set[bool] = set()
+        self._hide, self._note = hide, note
         self.deferred = Deferred(look_up)
         self._conceal = conceal
         self._guard = guard
@@ -109,9 +107,9 @@ class Dispatcher:
                 raise SupervisorStopped(STOPPING)
             if problem is not None:
                 raise problem
-            if command.mutating:
-                self.casts.add(reply.cast)
             fields = command.execute(call)
+            if command.mutating and not reply.cast:
+                self._note()
             if fields is not None:
                 reply.ok(**fields)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.core.goal import Goal
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.state import State, restore_watcher, taken, watcher_state
@@ -75,6 +76,7 @@ class Row(NamedTuple):
     has_watchdog: bool = False
     doubted: bool = False
     unready: str = ""
+    unrecorded: bool = False  # it was started after all that was recorded
 
 
 class Written(NamedTuple):
@@ -100,12 +102,18 @@ def revive(written: Written) -> Watcher:
     """
     record, rows = written.watcher, written.rows
     whole = watcher_state(Watcher(record["name"], options_of(record)), {})
+    found = sum(row.unrecorded for row in rows)
+    counts = written.counts
+    goal = Goal(*record["goal"])
+    if found and goal.up and (goal.cycle or Life(record["life"]) not in (FILLING, UP)):
+        record, counts = _begun(record, counts, goal)
     whole.update({name: record[name] for name in (*FIELDS, "settings")})
     life = _life(Life(record["life"]), record, bool(rows))
     if rows and life is DOWN:
         life = STOPPING
     whole["life"] = life.value
-    grants, *counts, whole["is_told_ready"], whole["ready_at"] = written.counts
+    grants, *counts, whole["is_told_ready"], whole["ready_at"] = counts
+    grants = max(0, grants - found)
     places: State = whole["places"]
     places.update(zip(COUNTS, counts), grants=grants)
     wanted = whole["goal"][2]
@@ -127,6 +135,18 @@ def revive(written: Written) -> Watcher:
     places["backoffs"] = list(written.backoffs.items())
     places["deaths"] = list(written.deaths)
     return restore_watcher(whole)
+
+
+def _begun(record: State, counts: list[Any], goal: Goal) -> tuple[State, list[Any]]:
+    """Return a record and its counts as they were once a life had begun, which was not recorded."""
+    begun = {
+        **record,
+        "life": FILLING.value,
+        "lives": record["lives"] + 1,
+        "goal": list(goal._replace(cycle=False)),
+        "due_cause": list(NONE),
+    }
+    return begun, [goal.numprocesses, *counts[1:-2], False, None]
 
 
 def _life(life: Life, record: State, has_processes: bool) -> Life:

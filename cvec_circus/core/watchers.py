@@ -119,10 +119,14 @@ class Watchers:
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else ())
             self._advance()
-        else:
-            self.touch(*watchers)
+        self.touch(*watchers)
 
     # -- the turn
+
+    @property
+    def touched(self) -> list[Watcher]:
+        """Those that the next turn looks at."""
+        return list(self._dirty)
 
     def touch(self, *watchers: Watcher) -> None:
         """Look at watchers in the next turn, because something about them is new."""

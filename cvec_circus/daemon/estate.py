@@ -62,7 +62,7 @@ def take(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> 
     except OSError as error:
         if adopt:
             log = logger.error if circus["state_dir"] else logger.warning  # was it asked for?
-            log("%s", ledger.off(folder.path, error.strerror or str(error)))
+            log("%s", ledger.off(error.filename or folder.path, error.strerror or str(error)))
         return None
     found = heritage.read(folder)
     if adopt:

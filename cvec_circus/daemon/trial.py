@@ -24,7 +24,7 @@ from cvec_circus.daemon.succession import MainSuccession  # noqa: F401
 from cvec_circus.logs.log import configure_logger
 from cvec_circus.supervisor.survival.carrying_on import carry_on  # noqa: F401
 from cvec_circus.supervisor.survival.handed import Handed
-from cvec_circus.supervisor.survival.upgrade import Upgrade  # noqa: F401
+from cvec_circus.supervisor.survival.upgrade import AGREED
 from cvec_circus.system import utf8
 from cvec_circus.system.handover import HandoverError, receive
 
@@ -59,7 +59,7 @@ def main() -> int:
     except OSError as error:
         complain(sentence(error))
         return exc.EXIT_PROBLEM
-    print(f"cvec_circus {__version__} on Python {sys.version.split()[0]}")
+    print(AGREED.format(__version__, sys.version.split()[0]))
     return exc.EXIT_OK
 
 
@@ -80,4 +80,6 @@ def open_files(arguments: argparse.Namespace, circus: Mapping[str, Any]) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # an interpreter that ends may have more to say, and the last line counts

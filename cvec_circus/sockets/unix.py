@@ -229,7 +229,8 @@ def user(owner: int | str) -> int:
 
 
 def _make_room(path: str, replace: bool, is_ours: bool = False) -> None:
-    """Remove the socket at a path, if `replace` says so and no process serves it but ours."""
+    """Remove the socket at a path, if `replace` says so, or a killed daemon has left it, and no
+    process serves it but ours."""
     reason = why_no_socket(path)
     if not os.path.lexists(path):
         if reason:
@@ -237,13 +238,21 @@ def _make_room(path: str, replace: bool, is_ours: bool = False) -> None:
         return
     if reason:
         raise FileExistsError(errno.EEXIST, reason)
-    if not replace:
+    if not (replace or _was_left(path)):
         text = "a socket is there already; remove it, or set replace = True"
         raise FileExistsError(errno.EEXIST, text)
     if not is_ours and is_served(path):
         text = f"{server_of(path)} serves the socket there; stop it first, or use another path"
         raise FileExistsError(errno.EEXIST, text)
     os.unlink(path)
+
+
+def _was_left(path: str) -> bool:
+    """Tell whether a daemon has made the socket at a path: it has the second name."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(spare_of(path)))
+    except FileNotFoundError:
+        return False
 
 
 def is_served(path: str) -> bool:

@@ -25,7 +25,7 @@ from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.output.outputs import OutputDesk
 from cvec_circus.supervisor.probing.probes import ProbeDesk
 from cvec_circus.supervisor.survival.bookkeeper import Bookkeeper, Launched
-from cvec_circus.system import files
+from cvec_circus.system import files, pipes
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
 
 
@@ -95,7 +95,7 @@ class Launcher:
                 env = {**extra.env, **checked.env}
                 fds, places, cgroup = extra.fds, checked.places, self._cgroups.prepare(watcher)
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files, cgroup)
-                pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
+                inodes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
                 self._books.intends(watcher)
                 pid, report_fd = launch(spec)  # nothing may fail now: its pid would be lost
             try:
@@ -107,7 +107,7 @@ class Launcher:
             if report_fd is not None:
                 self._reports.add(watcher, process, spec, report_fd)
             if self._books.is_on:
-                about = Launched(*self._reaper.identity(pid), pipes)
+                about = Launched(*self._reaper.identity(pid), inodes)
                 self._books.launched(process, about)
             for name, fd in standard.take().items():
                 self._outputs.add(watcher, process, name, fd, pid, checked.sought)
@@ -132,9 +132,7 @@ class StandardFiles:
     `uid` unless that is None: only then can the process open /dev/stdout by its name. Those that
     are closed for the process are `null`, /dev/null by default.
 
-    A process that `survives` the daemon has its ends of the pipes open for reading too. So there is
-    always a reader: what it writes while there is no daemon waits in the pipe, and does not end it
-    by SIGPIPE.
+    The pipes of a process that `survives` the daemon last, too.
 
     Attributes:
         ours: Our ends of the pipes, by name, until they are taken.
@@ -171,8 +169,7 @@ class StandardFiles:
         self._theirs.append(theirs)
         self.ours[name] = files.moved_up(ours)
         if self._survives:
-            self._theirs[-1] = os.open(f"/proc/self/fd/{theirs}", os.O_RDWR | os.O_CLOEXEC)
-            os.close(theirs)
+            self._theirs[-1] = pipes.lasting(theirs)
         if self._uid is not None:
             with suppress(PermissionError):  # we may become that user, and not give files away
                 os.fchown(self._theirs[-1], self._uid, -1)

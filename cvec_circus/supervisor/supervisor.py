@@ -129,6 +129,7 @@ class Supervisor:
             names.look_up,
             self.desks.variables.conceal_all,
             Secrets(self.desks, self.loaded).conceal,
+            lambda: self.desks.bookkeeper.ordered(self.roster.touched),
         )
         self.carry_out = self._dispatcher.carry_out
         self.loop.each_turn(self._end_turn)
@@ -250,8 +251,7 @@ class Supervisor:
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
-            self.desks.bookkeeper.flush(is_owed=self._dispatcher.casts != {True})
-            self._dispatcher.casts.clear()
+            self.desks.bookkeeper.flush()
             self.shutdown.look()
 
     def _look_again(self) -> None:

@@ -12,7 +12,8 @@ import resource
 from collections.abc import Callable, Mapping
 
 from cvec_circus.base.named import NamedTuple
-from cvec_circus.system import cgroup, files, mounts, pidfd
+from cvec_circus.exc import CircusError
+from cvec_circus.system import cgroup, files, mounts, pidfd, proctable, statedir
 
 EXIT_INFO = (6, 15)
 """The Linux from which on a pidfd tells the exit code of a process that others have collected."""
@@ -152,11 +153,16 @@ def users() -> Check:
     """Look whether processes can run as other users."""
     if _has_capability(CAP_SETUID):
         return Check("users", "processes can run as any user")
+    return judge_users(os.geteuid())
+
+
+def judge_users(uid: int) -> Check:
+    """Say what follows where a user may not become another one."""
     return Check(
         "users",
-        f"user {os.geteuid()} cannot become another one",
+        "root lacks CAP_SETUID" if uid == 0 else f"user {uid} cannot become another one",
         "watchers with a uid or gid of another user do not start",
-        "a daemon that runs as root",
+        "--cap-add SETUID --cap-add SETGID" if uid == 0 else "a daemon that runs as root",
     )
 
 
@@ -171,6 +177,11 @@ def _has_capability(number: int) -> bool:
 
 def proc() -> Check:
     """Look whether /proc shows all processes."""
+    try:
+        proctable.require()
+    except CircusError as error:
+        found, _, remedy = str(error).partition("; ")
+        return Check("/proc", found, "the daemon does not start", remedy)
     try:
         with open("/proc/1/stat", "rb"):
             shows_all = True
@@ -200,16 +211,24 @@ def judge_proc(shows_all: bool, has_children: bool) -> Check:
 
 def state_folder() -> Check:
     """Look where what a daemon writes down for its successor goes."""
-    folder = "/run"
-    if os.geteuid() != 0:
-        folder = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    folder = there = os.path.dirname(statedir.default_path("any", "", os.environ))
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    may_write = os.access(there, os.W_OK | os.X_OK, effective_ids=True)
     mount = mounts.find(folder, mounts.read())
-    return judge_state_folder(folder, "" if mount is None else mount.kind)
+    return judge_state_folder(folder, "" if mount is None else mount.kind, may_write)
 
 
-def judge_state_folder(folder: str, kind: str) -> Check:
+def judge_state_folder(folder: str, kind: str, may_write: bool = True) -> Check:
     """Say what follows from the kind of file system of a folder."""
-    if kind in ("tmpfs", "ramfs"):
+    if not may_write:
+        return Check(
+            "tmpfs",
+            f"user {os.geteuid()} cannot write to {folder}",
+            "nothing is written down: a daemon that comes after a crash starts second copies",
+            "state_dir = a folder of that user's",
+        )
+    if kind in statedir.IN_MEMORY:
         return Check("tmpfs", f"{folder} is in memory ({kind})")
     return Check(
         "tmpfs",

@@ -75,11 +75,9 @@ class StateDir:
         self._make()
         self._look()
         path = self.file(LOCK)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         while self._lock < 0:
-            fd = os.open(path, flags, 0o600)
+            fd = open_own(path, os.O_RDWR | os.O_CREAT)
             try:
-                judge(os.fstat(fd), path)
                 fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_there(fd, path):  # else its owner has just removed it
                     self._lock, fd = fd, -1
@@ -90,8 +88,12 @@ class StateDir:
             finally:
                 if fd >= 0:
                     os.close(fd)
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
+        text = b"%d\n" % os.getpid()
+        try:
+            os.pwrite(self._lock, text, 0)  # over another pid, which a full disk has room for
+        except OSError:
+            text = b""  # the lock counts without it
+        os.ftruncate(self._lock, len(text))
 
     def hand_over(self, out: Handover) -> list[Any]:
         """Hand over the lock, which is this process' and so lasts over an exec."""
@@ -166,6 +168,30 @@ def judge(found: os.stat_result, path: str) -> None:
     if found.st_mode & 0o022:
         mode = stat.S_IMODE(found.st_mode)
         raise OSError(errno.EPERM, f"others may write to it (mode {mode:o})", path)
+
+
+def open_own(path: str, flags: int) -> int:
+    """Open a regular file that others cannot change.
+
+    Raises:
+        OSError: It cannot be opened, or is not to be trusted; its text says why.
+    """
+    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link", path) from None
+        raise
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        judge(found, path)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _is_there(fd: int, path: str) -> bool:

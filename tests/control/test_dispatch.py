@@ -117,6 +117,16 @@ class TestLater(DispatchCase):
         self.assertIn("too many requests are waiting", request.answers[0]["reason"])
         self.assertEqual(self.target.orders, [])
 
+    def test_an_order_is_noted_before_its_answer(self) -> None:
+        noted: list[int] = []
+        request = FakeRequest({"command": "stop"})
+        self.dispatch = Dispatcher(self.target, note=lambda: noted.append(len(request.answers)))
+        self.dispatch(request)
+        self.assertEqual((noted, len(request.answers)), ([0], 1))
+        self.give("status")
+        self.give_message({"command": "stop", "msg_type": "cast"})
+        self.assertEqual(noted, [0], "a question changes nothing, and a cast has no answer")
+
     def test_what_is_answered_is_forgotten(self) -> None:
         self.target.outcome = None
         request = FakeRequest({"command": "stop", "properties": {"waiting": True}})

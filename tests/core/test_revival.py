@@ -270,6 +270,52 @@ class TestRevival(RevivalCase):
         self.assertEqual((watcher.missed, self.next.notes), (missed, [f"web: {missed}"]))
         self.assertGreater(watcher.run.at, self.next.clock)
 
+    def lag(self, watcher: Watcher, *wids: int) -> None:
+        """Let the ledger be as it is now, but for processes that are then found by their marks."""
+        self.world.books.ordered([watcher])
+        before = dict(self.ledger.entries)
+        self.world.advance(0.1)
+        now, self.ledger.entries = self.ledger.entries, before
+        for wid in wids:
+            key = f"slot {watcher.place} {wid}"
+            pid, inode, start, _, _, at, started, *_, pipes = now[key]
+            self.ledger.entries[key] = [
+                *(pid, inode, start, None, "", at, started, ["", "", ""], None, pipes),
+            ]
+
+    def test_one_whose_start_is_not_recorded(self) -> None:
+        old = self.world.add(numprocesses=2)
+        self.world.start([old], "command:start", None)
+        self.lag(old, 1, 2)
+        watcher = self.crash()
+        self.next.advance(5)
+        self.assertEqual((self.next.spawned, self.next.signals), ([], []))
+        self.assertEqual(watcher.places.pids(), old.places.pids())
+        self.assertEqual((watcher.life, self.next.actions().count("start")), (UP, 1))
+
+    def test_a_job_whose_start_is_not_recorded(self) -> None:
+        """It runs no further time, even if it ends before the others of it have begun."""
+        old = self.world.add(respawn=False, numprocesses=3)
+        self.world.start([old], "command:start", None)
+        self.lag(old, 1, 2)
+        (third,) = set(self.world.alive) - set(old.places.pids()[:2])
+        del self.world.alive[third]
+        watcher = self.crash()
+        for pid in watcher.places.pids():
+            self.next.die(pid, 0)
+        self.next.advance(5)
+        self.assertEqual((len(self.next.spawned), self.next.signals), (1, []))
+
+    def test_a_restart_that_is_not_recorded(self) -> None:
+        """It is not restarted twice."""
+        old = self.world.up()
+        self.world.advance(10)
+        self.world.restart([old], "command:restart", None)
+        self.lag(old, 1)
+        self.crash()
+        self.next.advance(5)
+        self.assertEqual((self.next.spawned, self.next.signals), ([], []))
+
     def test_one_that_gave_up(self) -> None:
         self.world.refuse = FileNotFoundError(2, "no such file")
         self.world.up(max_retry=1)

@@ -198,6 +198,28 @@ ready.z = log:it is there
         self.assertEqual(daemon.wire.pids("ping"), [pid])
         self.assertEqual(daemon.wire.events.of("watcher.ping.ready"), [], "it was told")
 
+    def test_a_newline_while_there_is_no_daemon(self) -> None:
+        """It waits in the pipe, and ends nobody by SIGPIPE."""
+        text = """
+[watcher:early]
+cmd = sh -c "read word <{DIR}/early; echo >&5; echo said >{DIR}/said; exec sleep 100"
+ready.z = fd:5
+[watcher:late]
+cmd = sh -c "read word <{DIR}/late; echo >&5; exec sleep 100"
+ready.z = fd:5
+"""
+        fifos = "early", "late", "said"
+        daemon = self.daemon(text, prepare=lambda at: [os.mkfifo(at / one) for one in fifos])
+        pids = daemon.wire.pids("early"), daemon.wire.pids("late")
+        daemon.kill()
+        (daemon.folder / "early").write_text("go\n")
+        self.assertEqual((daemon.folder / "said").read_text(), "said\n")
+        daemon.again()
+        daemon.wire.events.wait("watcher.early.ready", 1)
+        (daemon.folder / "late").write_text("go\n")
+        daemon.wire.events.wait("watcher.late.ready", 1)
+        self.assertEqual((daemon.wire.pids("early"), daemon.wire.pids("late")), pids)
+
     def test_one_that_hangs_by_then_is_found(self) -> None:
         text = self.TEXT.partition("[watcher:log]")[0] + "live_failures = 2\n"
         daemon = self.daemon(text)
@@ -253,20 +275,36 @@ class TestOrders(SurvivalCase):
 
     def test_processes_that_a_client_wants_replaced(self) -> None:
         text = "[watcher:w]\ncmd = sleep 1002\nnumprocesses = 2\nready_interval = 0.01\n"
-        daemon = self.daemon(f"{text}ready.file = exec:test ! -e {{DIR}}/closed\n")
+
+        def prepare(folder: Path) -> None:
+            for wid in (1, 2):
+                (folder / f"ready{wid}").touch()
+
+        text = f"{text}ready.file = exec:test -e {{DIR}}/ready$(circus.wid)\n"
+        daemon = self.daemon(text, prepare=prepare)
         olds = daemon.wire.pids("w")
         daemon.wire.events.wait("ready", 1)
-        (daemon.folder / "closed").touch()
         for pid in olds:  # the second one waits for the first
             daemon.call("kill", name="w", pid=pid, surge=True)
         self.assertTrue(eventually(lambda: len(daemon.wire.pids("w")) == 3))
         daemon.kill()
         daemon.again()
         self.assertLessEqual(set(olds), set(daemon.wire.pids("w")))
-        (daemon.folder / "closed").unlink()
+        for wid in (3, 4, 5, 6):
+            (daemon.folder / f"ready{wid}").touch()
         self.assertTrue(eventually(lambda: not set(olds) & set(daemon.wire.pids("w"))))
         reaps = {one["process_pid"]: one["cause"] for one in daemon.wire.events.wait("reap", 3)}
         self.assertEqual([reaps.get(pid) for pid in olds], ["command:kill"] * 2)
+
+    def test_what_was_answered_counts(self) -> None:
+        """A crash right after an answer undoes nothing."""
+        daemon = self.daemon(f"[watcher:one]\ncmd = {child('ping')}\n")
+        for grace in range(2, 8):
+            daemon.call("set", name="one", options={"graceful_timeout": grace})
+            daemon.kill()
+            daemon.again()
+            told = daemon.call("get", name="one", keys=["graceful_timeout"])
+            self.assertEqual(told["options"], {"graceful_timeout": grace})
 
     def test_other_ways_than_adoption(self) -> None:
         dies = "[watcher:dies]\ncmd = sleep 100\ndie_with_daemon = True\n"

@@ -76,6 +76,8 @@ class TestRefusals(RefusedCase):
         file.chmod(0o755)
         self.refused(str(file), "it is not a program")
         self.refused("/bin/false", "exit code 1")
+        self.refused("/bin/true", "it is not a Python with cvec_circus (exit code 0)")
+        self.refused("/bin/echo", "it is not a Python with cvec_circus (exit code 0: -m ")
 
     def test_a_python_without_us(self) -> None:
         path = installations.python(self.folder("bare"), 'unset PYTHONPATH; set -- -S -I "$@"')

@@ -140,6 +140,23 @@ class TestInTheWay(UnixCase):
         )
         self.assertTrue(self.path.is_socket())
 
+    def test_what_a_killed_daemon_has_left(self) -> None:
+        """Its second name shows whose it was, even after a boot that has removed the ledger."""
+        self.leave()
+        spare = self.path.with_name(f".{self.path.name}.spare")
+        os.link(self.path, spare)
+        bound = self.bound()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.path))
+        self.assertIn("serves the socket there", self.refusal())
+        bound.close()
+        self.leave()
+        other = self.path.with_name("other")
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(other))
+        os.rename(other, spare)
+        self.assertIn("a socket is there already", self.refusal())
+
     def test_a_socket_that_is_to_be_replaced(self) -> None:
         self.leave()
         self.bound(replace=True)

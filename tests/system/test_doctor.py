@@ -43,16 +43,27 @@ class TestChecks(unittest.TestCase):
 
     def test_users(self) -> None:
         with mock.patch.object(doctor, "_has_capability", return_value=False):
-            self.lacks(doctor.users(), "cannot become another", "do not start", "as root")
+            self.assertIn("do not start", doctor.users().lack)
+        self.lacks(doctor.judge_users(7), "user 7 cannot become another", "do not start", "as root")
+        self.lacks(doctor.judge_users(0), "root lacks CAP_SETUID", "not start", "--cap-add SETUID")
 
     def test_proc(self) -> None:
         self.lacks(doctor.judge_proc(False, True), "hides", "not named", "hidepid=0")
+        self.assertTrue(doctor.proc().row["ok"])
+        for there, found, remedy in (
+            (FileNotFoundError(), "there is no /proc", "mount -t proc"),
+            (["1"], "another pid namespace: it has this process as 1", "--mount-proc"),
+        ):
+            with mock.patch("os.readlink", side_effect=there):
+                self.lacks(doctor.proc(), found, "the daemon does not start", remedy)
         self.lacks(doctor.judge_proc(True, False), "no children", "all of /proc", "CONFIG_PROC")
 
     def test_state_folder(self) -> None:
         self.lacks(doctor.judge_state_folder("/run", "ext4"), "/run is on ext4", "disk", "tmpfs")
         self.lacks(doctor.judge_state_folder("/run", ""), "known", "disk", "tmpfs")
         self.assertTrue(doctor.judge_state_folder("/run", "tmpfs").row["ok"])
+        with mock.patch("os.access", return_value=False):
+            self.lacks(doctor.state_folder(), "cannot write to", "second copies", "state_dir =")
 
     def test_cgroups(self) -> None:
         gone = "there is no cgroup v2 hierarchy: mount one (mount -t cgroup2 none FOLDER)"

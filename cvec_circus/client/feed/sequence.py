@@ -32,10 +32,10 @@ class Event(NamedTuple):
 class EventSequence:
     """Puts the events of a daemon in order. Owned by the thread of the subscription.
 
-    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the latest. So a gap in
-    the numbers is an event lost on the way, and an answer of the daemon fills it. There are no
-    sockets here: the owner passes in what comes in, takes from `ready`, and asks the daemon while
-    `incomplete`.
+    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the latest; one that
+    goes on after a crash begins with a higher number. So a gap in the numbers is an event lost on
+    the way, and an answer of the daemon fills it. There are no sockets here: the owner passes in
+    what comes in, takes from `ready`, and asks the daemon while `incomplete`.
     """
 
     def __init__(self, since: int | None = None, run: str | None = None) -> None:
@@ -90,13 +90,17 @@ class EventSequence:
         if self.known is None:
             self.begin_after(last)
             return True
-        replayed = 0
-        for topic, payload in reply["events"]:
-            text = payload.encode()
-            event = Event(_mark(text)[1], topic.encode(), text)
-            replayed = max(replayed, event.seq)
-            if event.seq > self.known:
-                self._waiting[event.seq] = event
+        events = [
+            Event(_mark(text)[1], topic.encode(), text)
+            for topic, text in ((topic, payload.encode()) for topic, payload in reply["events"])
+        ]
+        replayed = max((event.seq for event in events), default=0)
+        if (
+            "lost" in reply
+        ):  # what is before that is of an earlier life, which this one goes on from
+            first = min((event.seq for event in events), default=last + 1)
+            self.known = max(self.known, first - 1 - int(reply["lost"]))
+        self._waiting.update((event.seq, event) for event in events if event.seq > self.known)
         self._cover(replayed if reply["more"] else last)
         return True
 
@@ -130,7 +134,7 @@ class EventSequence:
             self.ready.append(self._waiting.pop(self.known))
 
     def _begin_life(self, run: str) -> bool:
-        """Tell whether the daemon is another one, which counts its events from 1 again."""
+        """Tell whether the daemon is another one, which counts its events anew."""
         if self.run is None:
             self.run = run
         if self.run == run:

@@ -29,7 +29,6 @@ from cvec_circus.supervisor.probing.probe_programs import Programs
 from cvec_circus.supervisor.probing.probe_runs import Runs, Surroundings, Watchdog, kind_of
 from cvec_circus.supervisor.probing.probes import Around, Given
 from cvec_circus.supervisor.probing.watched import Watched
-from cvec_circus.system import files
 from cvec_circus.system.handover import Handover, Inherited
 from cvec_circus.wire.cause import LIVE, READY
 
@@ -88,11 +87,8 @@ class Checking:
             watched.has_watchdog = live
             env = variables(watched.inbox.path, watcher.options.live_interval if live else None)
         for record in watched.of_kind("fd"):
-            ours, their = os.pipe2(os.O_CLOEXEC)
+            places[int(record.check.target)] = their = watched.new_pipe(record)
             theirs.callback(os.close, their)
-            watched.pipes[record.name] = files.moved_up(ours), 0
-            os.set_blocking(watched.pipes[record.name][0], False)
-            places[int(record.check.target)] = their
         return Given(env, places, self._sought(watched))
 
     def hand_over(self, process: ManagedProcess, out: Handover) -> dict[str, Any] | None:
@@ -133,8 +129,8 @@ class Checking:
         self._runs_with.programs.interrupt()
 
     def adopt(self, watcher: Watcher, process: ManagedProcess) -> Sought | None:
-        """See `ProbeDesk.adopt`. Its `NOTIFY_SOCKET` is made anew where it was; a file that it was
-        given for `fd:N` is gone, so a check of that cannot hold any more."""
+        """See `ProbeDesk.adopt`. Its `NOTIFY_SOCKET` is made anew where it was, and its pipe of an
+        `fd:N` is opened again, unless it has closed that."""
         checks = watcher.options.ready if process.checked else {}
         watched = Watched(watcher, process, checks, self._now())
         if watched.of_kind("notify") or wants_watchdog(watcher.options.live):
@@ -144,6 +140,8 @@ class Checking:
             except (OSError, ValueError) as error:
                 said = "%s: slot %d (pid %d) cannot be heard on NOTIFY_SOCKET: %s"
                 logger.warning(said, watcher.name, process.wid, process.pid, error)
+        if not process.proved:
+            watched.reopen_pipes()
         self._by_process[process] = watched
         self._have_come(watched, {})
         return self._sought(watched)

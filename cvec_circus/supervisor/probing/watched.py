@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus import logger
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.checks import Check
 from cvec_circus.probes.record import Record, Verdict
 from cvec_circus.supervisor.probing.notices import Inbox
+from cvec_circus.system import files, pipes
 from cvec_circus.system.handover import Handover
 
 
@@ -43,6 +46,35 @@ class Watched:
         self.has_watchdog = False
         self.pinged_at: float | None = None
         self.status = ""
+
+    def new_pipe(self, record: Record) -> int:
+        """Make the pipe of an `fd:N`; return the end of the process.
+
+        Raises:
+            OSError: There is no file left.
+        """
+        ours, their = os.pipe2(os.O_CLOEXEC)
+        self.pipes[record.name] = files.moved_up(ours), 0
+        try:
+            os.set_blocking(self.pipes[record.name][0], False)
+            return pipes.lasting(their)
+        except OSError:
+            os.close(their)
+            raise
+
+    def reopen_pipes(self) -> None:
+        """Open the pipes of `fd:N` again that the process has from an earlier daemon."""
+        for record in self.of_kind("fd"):
+            pid, number = self.process.pid, record.check.target
+            try:
+                inode = pipes.inode_of(pid, int(number))
+                fd = pipes.reopen(pid, number, inode) if inode else None
+            except OSError as error:
+                said = "%s: slot %d (pid %d) cannot be heard on file descriptor %s: %s"
+                logger.warning(said, self.watcher.name, self.process.wid, pid, number, error)
+                continue
+            if fd is not None:
+                self.pipes[record.name] = fd, 0
 
     def hand_over(self, out: Handover) -> dict[str, Any]:
         """Hand what it was given, and what it has said, to the program that is to be executed."""

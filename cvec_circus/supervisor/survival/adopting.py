@@ -5,7 +5,6 @@ Owned by the supervisor thread, before its loop runs. See `survival` among the p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +25,7 @@ from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.reload.applying import Application, running, standing
 from cvec_circus.supervisor.survival.handed import Handed
 from cvec_circus.supervisor.survival.heritage import Confirmed, Heritage, Left
-from cvec_circus.system import files, proctable
+from cvec_circus.system import pipes, proctable
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import ADOPT, Cause
@@ -124,13 +123,13 @@ class Adopter:
 
     def _open_pipe(self, pid: int, number: int, inode: int) -> int | None:
         """Open a pipe of a process; None if it has closed it, and all that it has started too."""
-        fd = open_pipe(pid, str(number), inode)
+        fd = pipes.reopen(pid, str(number), inode)
         if fd is None:
             if self._sessions is None:
                 self._sessions = {}
                 for row in proctable.rows():
                     self._sessions.setdefault(row.session, []).append(row.pid)
-            others = (open_pipe(one, "", inode) for one in self._sessions.get(pid, ()))
+            others = (pipes.reopen(one, "", inode) for one in self._sessions.get(pid, ()))
             fd = next((one for one in others if one is not None), None)
         return fd
 
@@ -190,29 +189,3 @@ class Adopter:
         chosen = [one for one in self._desks.sockets if one.name.lower() in names]
         found = [departures.why_replaced(watcher, one.name.lower(), one) for one in chosen]
         return ", ".join(filter(None, found))
-
-
-def open_pipe(pid: int, first: str, inode: int) -> int | None:
-    """Open the pipe that a process has under a number, or under another one, for reading; None if
-    it no longer has it.
-
-    Raises:
-        OSError: We may not look, or may not open it.
-    """
-    folder = f"/proc/{pid}/fd"
-    try:
-        names = sorted(os.listdir(folder), key=lambda name: name != first)
-    except FileNotFoundError:
-        return None  # it has ended
-    for name in names:
-        path = f"{folder}/{name}"
-        try:
-            if os.stat(path).st_ino != inode:
-                continue
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        if os.fstat(fd).st_ino == inode:
-            return files.moved_up(fd)
-        os.close(fd)
-    return None

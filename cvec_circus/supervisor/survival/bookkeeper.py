@@ -6,7 +6,6 @@ a removed one and its successor may have one name for a while.
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -20,8 +19,7 @@ from cvec_circus.core.revival import chosen, written_counts, written_watcher
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.generation import asked_of, digest
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.supervisor.survival.ledger import Ledger
-from cvec_circus.wire.cause import Cause
+from cvec_circus.supervisor.survival.ledger import Ledger, dumped, written_number
 
 BLOCK = 1000
 """How many numbers of events are reserved at a time."""
@@ -33,11 +31,7 @@ SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
 
 PAUSE = 0.02
 """Seconds between two times that a thread gets what is new. The first lines after that go at once;
-while hundreds of processes die in a second, the thread would take a tenth of their supervisor. What
-was ordered does not wait: it is written when its answer is sent."""
-
-ORDERED = 5
-"""How many of the facts about a watcher that `saw` compares come from orders; the first ones."""
+while hundreds of processes die in a second, the thread would take a tenth of their supervisor."""
 
 
 class Launched(NamedTuple):
@@ -83,6 +77,9 @@ class Bookkeeper:
     def intends(self, watcher: Watcher) -> None:
         """Note, before it is started, that a process of a watcher may be there."""
 
+    def ordered(self, watchers: Iterable[Watcher]) -> None:
+        """Write what an order has changed about the watchers, before it is answered."""
+
     def launched(self, process: ManagedProcess, about: Launched) -> None:
         """Note what tells the process from others; `spawned` follows."""
 
@@ -102,11 +99,8 @@ class Bookkeeper:
     def forget(self, watcher: Watcher) -> None:
         """Drop what was noted about a watcher that is gone for good."""
 
-    def flush(self, more: bool = False, is_owed: bool = True) -> None:
-        """Write what is new; with `more`, processes may be started before the next call.
-
-        Unless an answer `is_owed`, no sender of an order relies on it.
-        """
+    def flush(self, more: bool = False) -> None:
+        """Write what is new; with `more`, processes may be started before the next call."""
 
     def end(self, is_needed: bool) -> None:
         """Close the ledger, and remove it if no process is left."""
@@ -143,7 +137,7 @@ class LedgerBookkeeper(Bookkeeper):
 
     def __init__(self, ledger: Ledger, loop: Loop, sockets: Iterable[str] = ()) -> None:
         self._ledger, self._loop = ledger, loop
-        self._not_before, self._is_due, self._is_urgent = 0.0, False, False
+        self._not_before, self._is_due = 0.0, False
         self._may_lack = True  # processes may be there that are not noted yet, and `AT` says so
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
@@ -159,6 +153,7 @@ class LedgerBookkeeper(Bookkeeper):
         for watcher in watchers:
             self.saw(watcher)
         self.loaded(loaded)
+        self._write_now()
         self.flush()
 
     def loaded(self, names: Collection[str]) -> None:
@@ -208,7 +203,7 @@ class LedgerBookkeeper(Bookkeeper):
             return
         if watcher not in self._noted:
             self.saw(watcher)
-            self.flush(more=True)
+            self._write_now()
         if self._ledger.is_prompt and not self._may_lack:
             self._lacks_what_follows()
             self._ledger.flush()
@@ -233,7 +228,7 @@ class LedgerBookkeeper(Bookkeeper):
         self._ledger.put(
             f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
             f'"{noted.digest}",{process.spawned_at!r},{process.started!r},'
-            f"{_dumped(process.spawn_cause)},{asked:d},"
+            f"{dumped(process.spawn_cause)},{asked:d},"
             f"[{pipes.get('stdout', 0)},{pipes.get('stderr', 0)}]]]\n",
         )
 
@@ -241,7 +236,7 @@ class LedgerBookkeeper(Bookkeeper):
         """See `core.ports.Ledger`. Written before the signal, or a crash hides who has asked."""
         if not watcher.kind.is_helper:
             key = f"{STOPPING} {watcher.place} {process.wid}"
-            told = f"{process.pid},{_dumped(process.cause)},{kill_at!r}"
+            told = f"{process.pid},{dumped(process.cause)},{kill_at!r}"
             self._ledger.put(f'["{key}",[{told}]]\n')
             if self._ledger.is_prompt:
                 self._ledger.flush()
@@ -273,9 +268,9 @@ class LedgerBookkeeper(Bookkeeper):
         key = f"{DEATH} {place} {noted.deaths % DEATHS}"
         was_proved = "true" if died.was_proved else "false"
         self._ledger.put(
-            f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{_number(died.exit_code)},'
-            f"{_dumped(died.cause)},{died.at!r},{_dumped(died.actor)},{_dumped(died.why)},"
-            f"{died.lived!r},{died.life},{was_proved},{_dumped(died.failure)},"
+            f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{written_number(died.exit_code)},'
+            f"{dumped(died.cause)},{died.at!r},{dumped(died.actor)},{dumped(died.why)},"
+            f"{died.lived!r},{died.life},{was_proved},{dumped(died.failure)},"
             "null,false]]]\n",
         )
         noted.deaths += 1
@@ -293,7 +288,7 @@ class LedgerBookkeeper(Bookkeeper):
         noted.backoffs.add(wid)
         self._ledger.put(
             f'["{key}",[{memory.step},{memory.deaths},{memory.delay!r},{memory.ready_at!r},'
-            f"{_dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
+            f"{dumped(memory.cause)},{memory.is_respawn:d},{memory.failed_starts},"
             f"{memory.is_doubtful:d}]]\n",
         )
 
@@ -315,7 +310,6 @@ class LedgerBookkeeper(Bookkeeper):
             *(watcher.run, watcher.due_cause, watcher.missed),
         )
         if mark != noted.mark:
-            self._is_urgent |= mark[:ORDERED] != noted.mark[:ORDERED]
             noted.mark = mark
             self._put(f"{WATCHER} {watcher.place}", written_watcher(watcher))
             backoffs = watcher.places.backoffs
@@ -328,8 +322,14 @@ class LedgerBookkeeper(Bookkeeper):
             grants, spawns, restarts, failed_exits, has_run, is_told_ready, ready_at = counts
             self._ledger.put(
                 f'["{key}",[{grants},{spawns},{restarts},{failed_exits},{has_run:d},'
-                f"{is_told_ready:d},{_number(ready_at)}]]\n",
+                f"{is_told_ready:d},{written_number(ready_at)}]]\n",
             )
+
+    def ordered(self, watchers: Iterable[Watcher]) -> None:
+        """See `Bookkeeper`."""
+        for one in watchers:
+            self.saw(one)
+        self._write_now()
 
     def forget(self, watcher: Watcher) -> None:
         """See `Bookkeeper`."""
@@ -347,10 +347,9 @@ class LedgerBookkeeper(Bookkeeper):
         drop(f"{WATCHER} {place}")
         drop(f"{COUNTS} {place}")
 
-    def flush(self, more: bool = False, is_owed: bool = True) -> None:
-        """See `Bookkeeper`. Orders are written at once, but for casts; all else goes to the thread
-        at the end of a turn: earlier, it would take the interpreter between a death and the
-        successor."""
+    def flush(self, more: bool = False) -> None:
+        """See `Bookkeeper`. A thread gets it at the end of a turn: earlier, it would take the
+        interpreter between a death and the successor."""
         if self._ledger.is_prompt:
             if self._may_lack and not more:
                 self._may_lack = False
@@ -358,17 +357,20 @@ class LedgerBookkeeper(Bookkeeper):
             elif more and self._ledger.pending:
                 self._lacks_what_follows()
             self._ledger.flush()
-        elif self._is_urgent and (more or is_owed):
+        elif self._ledger.pending:
+            self._loop.at_turn_end(self._hand_over)
+
+    def _write_now(self) -> None:
+        if self._ledger.is_prompt:
+            self.flush(more=True)
+        elif self._ledger.pending:
             self._not_before = 0.0
             self._hand_over()
             self._ledger.settle()
-        elif self._ledger.pending:
-            self._loop.at_turn_end(self._hand_over)
 
     def _hand_over(self) -> None:
         now = self._loop.clock.monotonic()
         if now >= self._not_before:
-            self._is_urgent = False
             self._not_before = now + PAUSE
             self._lacks_what_follows()
             self._ledger.flush()
@@ -387,14 +389,3 @@ class LedgerBookkeeper(Bookkeeper):
     def _put(self, key: str, value: Any) -> None:
         if self._ledger.is_on:
             self._ledger.put(f"{self._encode([key, value])}\n")
-
-
-def _number(value: float | None) -> str:
-    """Write a number or null."""
-    return "null" if value is None else repr(value)
-
-
-@functools.lru_cache(maxsize=256)
-def _dumped(value: str | Cause) -> str:
-    """Remembered, because the same few causes and sentences recur."""
-    return json.dumps(value)

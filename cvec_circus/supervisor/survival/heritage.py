@@ -22,7 +22,7 @@ from cvec_circus.options.survival import Adoption
 from cvec_circus.stream.base import Unfinished
 from cvec_circus.supervisor.survival import bookkeeper, ledger
 from cvec_circus.supervisor.survival.ledger import Entries, Head, LedgerError
-from cvec_circus.system import files, pidfd, proctable
+from cvec_circus.system import files, pidfd, pipes, proctable
 from cvec_circus.system.launch import MARK
 from cvec_circus.system.statedir import StateDir
 
@@ -169,15 +169,15 @@ class Heritage:
         if fd is None:
             return
         inode, _ = pidfd.identity(row.pid, fd)
-        pipes = _pipe(row.pid, 1), _pipe(row.pid, 2)
-        found = Confirmed(row.pid, files.moved_up(fd), inode, row.start_time, pipes)
+        outputs = pipes.inode_of(row.pid, 1), pipes.inode_of(row.pid, 2)
+        found = Confirmed(row.pid, files.moved_up(fd), inode, row.start_time, outputs)
         self._confirmed[place, wid] = found
         kinds = self._by_place.setdefault(place, {})
         uptime = since_boot() - _began(row)
         spawned_at, started = SYSTEM.monotonic() - uptime, SYSTEM.time() - uptime
         about = [
             *(row.pid, inode, row.start_time, None, "", spawned_at, started, ["", "", ""], None),
-            list(pipes),
+            list(outputs),
         ]
         kinds.setdefault(bookkeeper.SLOT, {})[wid] = about
         self.entries[f"{bookkeeper.SLOT} {place} {wid}"] = about
@@ -256,6 +256,7 @@ def _row(
         bool(asked & 2),
         bool(is_doubted),
         str(unready),
+        generation is None,
     )
 
 
@@ -325,19 +326,3 @@ def _environment(pid: int, until: float) -> bytes | None:
 def _began(row: proctable.ProcessRow) -> float:
     """Return when a process began, in seconds since boot."""
     return row.start_time / os.sysconf("SC_CLK_TCK")
-
-
-def _pipe(pid: int, number: int) -> int:
-    """Return the inode of our pipe that a process has under a number, 0 for none.
-
-    It is one if it is open for reading too. Without a stream a process has what the daemon had,
-    which may be a pipe that another program reads.
-    """
-    try:
-        target = os.readlink(f"/proc/{pid}/fd/{number}")
-        with open(f"/proc/{pid}/fdinfo/{number}", encoding="ascii") as file:
-            flags = next(int(row[6:], 8) for row in file if row.startswith("flags:"))
-    except (OSError, StopIteration):
-        return 0
-    kind, _, rest = target.partition(":[")
-    return int(rest[:-1]) if kind == "pipe" and flags & os.O_ACCMODE == os.O_RDWR else 0

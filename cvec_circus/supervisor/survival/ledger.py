@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
-import stat
 import threading
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
@@ -22,7 +22,8 @@ from cvec_circus.base.complaints import SHORTAGES
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.base.thread import Worker
-from cvec_circus.system.statedir import StateDir, judge
+from cvec_circus.system.statedir import StateDir, open_own
+from cvec_circus.wire.cause import Cause
 
 FILE, NEW_FILE = "ledger", "ledger.new"
 
@@ -267,6 +268,17 @@ def line(key: str, value: Any) -> str:
     return f"{json.dumps([key, value], separators=(',', ':'))}\n"
 
 
+def written_number(value: float | None) -> str:
+    """Write a number or null."""
+    return "null" if value is None else repr(value)
+
+
+@functools.lru_cache(maxsize=256)
+def dumped(value: str | Cause) -> str:
+    """Write a text or a cause. Remembered, because the same few recur."""
+    return json.dumps(value)
+
+
 def _write(fd: int, lines: list[str]) -> int:
     """Write lines, and return how many bytes that was."""
     size = 0
@@ -300,11 +312,11 @@ def _read(content: bytes) -> tuple[Head, Entries]:
     first, _, rest = whole.partition(b"\n")
     head = _head(first)
     entries: Entries = {}
-    for number, one in enumerate(rest.splitlines(), 2):
+    for count, one in enumerate(rest.splitlines(), 2):
         try:
             key, *value = json.loads(one)
-        except (ValueError, TypeError):
-            raise LedgerError(f"line {number} cannot be read") from None
+        except (ValueError, TypeError, RecursionError):
+            raise LedgerError(f"line {count} cannot be read") from None
         if value:
             entries[key] = value[0]
         else:
@@ -313,12 +325,7 @@ def _read(content: bytes) -> tuple[Head, Entries]:
 
 
 def _content(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", path)
-        judge(found, path)
+    with open(open_own(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
@@ -326,7 +333,7 @@ def _head(text: bytes) -> Head:
     try:
         key, fields = json.loads(text)
         version = fields["version"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise LedgerError("its first line cannot be read") from None
     if key != "ledger" or version != VERSION:
         raise LedgerError(f"it is of version {version}, and this daemon reads {VERSION}")

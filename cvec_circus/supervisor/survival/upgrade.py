@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cvec_circus import exc, logger
+from cvec_circus.base.patterns import regex
 from cvec_circus.core.process import ProcessState
 from cvec_circus.stream.output import Pipe
 from cvec_circus.supervisor.probing.probe_programs import Order, ProgramRun, Programs
@@ -47,6 +48,11 @@ SETTLE_TIMEOUT = 10.0
 
 PUMPS_TIMEOUT = 2.0
 """Seconds for what the pumps write just then: each of them has answered a moment before."""
+
+AGREED = "cvec_circus {} on Python {}"
+"""The last line of a trial that says yes, with both versions. Other programs end with 0 as well."""
+
+_AGREED = regex(AGREED.format(r"\S+", r"\S+") + "$")
 
 UPGRADED = (
     "the daemon was upgraded before it could answer; an order is carried out all the same, and a "
@@ -158,6 +164,10 @@ class Upgrade:
             return
         if result.failure:
             self._refuse(f"{self._python} cannot take over: {result.failure}")
+            return
+        if _AGREED.search(result.answer) is None:
+            why = f"it is not a Python with cvec_circus ({result.answer})"
+            self._refuse(f"{self._python} cannot take over: {why}")
             return
         logger.info("upgrading%s to %s", self._cause.sentence, self._python)
         self._loop.call_later(SETTLE_TIMEOUT, self._give_up, self._round)

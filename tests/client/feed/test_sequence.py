@@ -176,6 +176,18 @@ class TestAnotherLife(unittest.TestCase):
         self.assertTrue(events.answer(Ring("a", last=3).since(2)))
         self.assertEqual((taken(events), events.lives), ([3], 0))
 
+    def test_one_that_goes_on_after_a_crash(self) -> None:
+        """Numbers that only the killed daemon may have given are no events that were missed."""
+        for oldest, lost in ((1001, 0), (1004, 3)):
+            events = EventSequence(since=0)
+            events.live(*event(1, "a"))
+            events.live(*event(1005, "b"))
+            there = Ring("b", oldest, 1005).since(events.known)
+            events.answer({**there, "lost": lost})
+            wanted = [1, *range(oldest, 1006)]
+            self.assertEqual((taken(events), events.lost), (wanted, lost))
+            self.assertEqual((events.known, events.lives, events.incomplete), (1005, 1, False))
+
     def test_what_was_ready_stays_ready(self) -> None:
         events = EventSequence(since=0)
         for seq in (1, 2, 4):

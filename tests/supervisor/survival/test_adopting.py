@@ -11,7 +11,8 @@ from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.stream.base import Source
 from cvec_circus.stream.output import GAP, Pipe
 from cvec_circus.supervisor.launcher import StandardFiles
-from cvec_circus.supervisor.survival.adopting import Adopter, open_pipe
+from cvec_circus.supervisor.survival.adopting import Adopter
+from cvec_circus.system import pipes
 
 BOTH = "exec 3>&1 >/dev/null; echo closed >&2; read x"
 CHILD = "sleep 100 & exec >/dev/null; echo closed >&2; read x"
@@ -63,7 +64,7 @@ class TestPipes(unittest.TestCase):
         self.assertIsNone(self.open(NOBODY))
 
     def test_a_process_that_is_gone(self) -> None:
-        self.assertIsNone(open_pipe(2**22 + 1, "1", 1))
+        self.assertIsNone(pipes.reopen(2**22 + 1, "1", 1))
 
 
 class TestStandardFiles(unittest.TestCase):

@@ -84,6 +84,23 @@ class TestAnnounced(BooksCase):
                 world.up()
         self.assertEqual(seen, [True, True])
 
+    def test_an_order_is_there_when_it_is_answered(self) -> None:
+        """On a thread too, and before anything else of it is done."""
+        patient = mock.patch("cvec_circus.supervisor.survival.ledger.SETTLE_TIMEOUT", 10)
+        for is_in_memory in (True, False):
+            books = self.books(is_in_memory)
+            world = self.world(books)
+            with patient:
+                watcher = world.up()
+                world.stop([watcher], "command:stop", None)
+                books.ordered(world.roster.touched)
+                _, is_up, *_ = self.entries()["watcher 1"]["goal"]
+                self.assertFalse(is_up)
+                path = self.folder.file("ledger")
+                before = os.path.getsize(path)
+                books.ordered(world.roster.touched)
+                self.assertEqual(os.path.getsize(path), before, "nothing is new")
+
     def test_that_a_process_is_asked_to_end(self) -> None:
         """It is known before the signal, or its end would look like one of its own."""
         world = self.world(self.books())
@@ -97,29 +114,6 @@ class TestAnnounced(BooksCase):
             world.stop([watcher], "command:stop", None)
             world.settle()
         self.assertEqual(seen, [True, True])  # SIGCONT follows
-
-
-class TestOrders(BooksCase):
-    """A thread writes, and the end of a turn waits for the line of an order that is answered."""
-
-    def test_a_cast_waits_for_none_and_the_next_answer_for_both(self) -> None:
-        books = self.books(is_in_memory=False)
-        world = self.world(books)
-        module = "cvec_circus.supervisor.survival"
-        patient = mock.patch(f"{module}.ledger.SETTLE_TIMEOUT", 60)
-        paused = mock.patch(f"{module}.bookkeeper.PAUSE", 3600)
-        watched = mock.patch.object(Ledger, "settle", autospec=True, side_effect=Ledger.settle)
-        with patient, paused, watched as settle:
-            watcher = world.up()
-            books.flush()
-            settle.reset_mock()
-            world.set_options(watcher, {"graceful_timeout": 7}, "command:set", None)
-            world.settle()
-            books.flush(is_owed=False)
-            settle.assert_not_called()
-            books.flush()
-            settle.assert_called_once()
-        self.assertEqual(self.entries()["watcher 1"]["settings"][1]["graceful_timeout"], 7)
 
 
 class TestCosts(BooksCase):
