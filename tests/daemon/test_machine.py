@@ -228,6 +228,26 @@ class TestFiles(MachineCase):
         (self.folder / "log.json").write_text("{]")
         [said] = self.problems(f"{WEB}[circus]\nloggerconfig = log.json\n")
         self.assertIn("4: [circus] loggerconfig: log.json: Expecting property name", said)
+        for handler, why in (
+            (
+                '"class": "logging.FileHandler", "filename": "no/x"',
+                f"there is no folder HERE/no; {MAKE}",
+            ),
+            ('"class": "nowhere.Handler"', "No module named 'nowhere'"),
+            ('"class": "ends.Handler"', "applying it ends the process, with code 3"),
+        ):
+            (self.folder / "ends.py").write_text("raise SystemExit(3)")
+            (self.folder / "log.json").write_text(f'{{"handlers": {{"a": {{{handler}}}}}}}')
+            [said] = self.problems(f"{WEB}[circus]\nloggerconfig = log.json\n")
+            self.assertTrue(said.startswith("4: [circus] loggerconfig: log.json: "), said)
+            self.assertIn(why, said)
+        (self.folder / "ours.py").write_text(
+            "import logging\nclass Ours(logging.FileHandler): pass\n"
+        )
+        right = '{"handlers": {"a": {"class": "ours.Ours", "filename": "new"}}}'
+        (self.folder / "log.json").write_text(right)
+        self.silent(f"{WEB}[circus]\nloggerconfig = log.json\n")
+        self.assertFalse((self.folder / "new").exists())
         [said] = self.problems(f"{WEB}[circus]\nlogoutput = syslog://no.such.host.invalid\n")
         self.assertIn("4: [circus] logoutput: syslog://no.such.host.invalid: ", said)
         (self.folder / "real").mkdir()
