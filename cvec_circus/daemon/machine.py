@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from cvec_circus.options.cgroup import LIMITS, OFF, limited
 from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.expand import has_names, watcher_values
 from cvec_circus.options.references import command_texts
+from cvec_circus.options.rights import LIMIT, limits
 from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.stream_classes import FILES
 from cvec_circus.options.typed import WatcherOptions
@@ -30,6 +32,7 @@ from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, units
 from cvec_circus.system.launch import ONLY_HERE
+from cvec_circus.system.launch_shim import too_high
 from cvec_circus.system.paths import MAKE_IT
 
 GIVEN = ("watcher", "arbiter", "hook_name")
@@ -158,6 +161,8 @@ class _Machine:
     ) -> None:
         for key in limited(options):
             self._warn(section, key, self._once(self._why_no_limit, LIMITS[key]))
+        for limit, value in limits(options.extra).items():
+            self._warn(section, f"{LIMIT}{limit}", self._once(_why_too_high, limit, value))
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(paths.why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
@@ -229,6 +234,26 @@ class _Machine:
         if reason.startswith("there is no module"):
             reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
         self._warn(section, key, reason)
+
+
+def _why_too_high(limit: str, value: int) -> str:
+    """Return why a process cannot have a resource limit, "" if it can.
+
+    Whether a hard limit can be raised shows by raising that of this process for a moment.
+    """
+    number = getattr(resource, f"RLIMIT_{limit.upper()}")
+    soft, hard = resource.getrlimit(number)
+    is_infinite = value == resource.RLIM_INFINITY
+    if limit == "nofile" and is_infinite:  # as much as there can be
+        return ""
+    if hard == resource.RLIM_INFINITY or (value <= hard and not is_infinite):
+        return ""
+    try:
+        resource.setrlimit(number, (soft, value))
+    except ValueError:
+        return f"{too_high(number, value)}; lower it, or raise the daemon's own"
+    resource.setrlimit(number, (soft, hard))
+    return ""
 
 
 def _programs(

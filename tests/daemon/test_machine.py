@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import resource
 import unittest
 from unittest import mock
 
@@ -181,6 +182,21 @@ class TestPrograms(MachineCase):
         )
         (said,) = self.found("[DEFAULT]\nworking_dir = no\n" + text.replace("nosuch", "sleep"))
         self.assertEqual(said, f"2: [watcher:a] working_dir: there is no folder HERE/no; {MAKE}")
+
+
+class TestLimits(MachineCase):
+    def test_more_than_is_allowed(self) -> None:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        for value in (10**15, most):
+            with self.subTest(value):
+                text = f"{WEB}rlimit_nofile = {value}\n"
+                more = f"{value} is more than the {most} that is allowed here"
+                said = (
+                    f"3: [watcher:web] rlimit_nofile: {more}; lower it, or raise the daemon's own"
+                )
+                self.assertEqual(self.found(text), [] if value == most else [said])
+        self.silent(f"{WEB}rlimit_nofile = infinity\n", f"{WEB}rlimit_core = 0\n")
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[1], most)
 
 
 class TestFiles(MachineCase):
