@@ -23,6 +23,19 @@ class TestSyslog(MachineCase):
             self.silent(f"{text}{path}\n", f"{text}127.0.0.1:5140\n")
 
 
+class TestVariables(MachineCase):
+    def test_one_that_does_not_exist_is_the_cause(self) -> None:
+        text = f"{WEB}[circus]\npidfile = $(circus.env.NOPE)/pid\nendpoint = ipc://$(circus.env.NOPE)/e\n"
+        found, verdict = self.said(text, False, {})
+        none = "there is no variable NOPE; give it a value in [env]"
+        expected = [
+            f"4: problem: [circus] pidfile: {none}",
+            f"5: problem: [circus] endpoint: {none}",
+        ]
+        self.assertEqual(found, expected)
+        self.assertTrue(verdict.endswith("; the daemon does not start"), verdict)
+
+
 class TestStateDir(MachineCase):
     def test_where_none_can_be(self) -> None:
         (self.folder / "file").touch()
