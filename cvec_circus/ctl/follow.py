@@ -128,7 +128,7 @@ class Printer:
             progress.of_its_own(),
             self._print,
         )
-        complaints = _Complaints()
+        complaints = Complaints()
         level, former = logger.level, _wake_by_signals(self._loop)
         logger.addHandler(complaints)
         logger.setLevel(logging.INFO)
@@ -170,11 +170,12 @@ class Printer:
         return False
 
 
-class _Complaints(logging.Handler):
+class Complaints(logging.Handler):
     """Prints what the subscription logs on the standard error. Safe from any thread."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        complain(record.getMessage())
+        text, error = record.getMessage(), record.exc_info and record.exc_info[1]
+        complain(f"{text}: {error!r}" if error else text)
 
 
 def _beginning(topic: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
 import pty
 import select
@@ -15,7 +18,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import Client
 from cvec_circus.commands.events import event_line
 from cvec_circus.control.server import Request
-from cvec_circus.ctl.follow import Concealed
+from cvec_circus.ctl.follow import Complaints, Concealed
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
@@ -213,6 +216,16 @@ DB_PASSWORD = hunter2word
             self.assertEqual(Concealed(client, 0.1).payload(payload), payload)
             for odd in ("[]", "{}", "x", "3", '{"seq": "z"}'):
                 self.assertEqual(Concealed(client, 0.1).payload(odd), odd)
+
+
+class TestComplaints(unittest.TestCase):
+    def test_an_error_is_named(self) -> None:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            for error in (None, (ValueError, ValueError("boom"), None)):
+                record = logging.LogRecord("x", logging.ERROR, "", 0, "%s fails", ("it",), error)
+                Complaints().emit(record)
+        self.assertEqual(said.getvalue(), "it fails\nit fails: ValueError('boom')\n")
 
 
 class TestOlderDaemons(CtlCase):
