@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cvec_circus.config.readers.files import UnreadableError, identity, text_of
 from cvec_circus.config.section import ENV, PLUGIN, WATCHER, Findings, Place, Section
-from cvec_circus.options.expand import env_values, expand
+from cvec_circus.options.expand import env_values, expand, without_variable
 
 KEY = "env_file"
 OPTIONAL = "-"
@@ -66,6 +66,9 @@ class EnvFiles:
             if not name:
                 self._refuse(section, "a path is missing beside a comma or -")
                 continue
+            if missing := without_variable(name):
+                self._refuse(section, missing[0])
+                continue
             path = os.path.join(self._cwd, folder, name)
             shown = os.path.join(folder, name).replace("\n", "\\n")  # a problem is one line
             found.append(f"{OPTIONAL if is_optional else ''}{path}")
@@ -91,8 +94,8 @@ class EnvFiles:
             self._refuse(section, f"{shown}:{error}")
 
     def _refuse(self, section: Section, said: str) -> None:
-        self._findings.problem(section, KEY, said)
         section.lacks |= {KEY}
+        self._findings.problem(section, KEY, said)
 
     def _text(self, path: str) -> str | UnreadableError:
         if path not in self._texts:

@@ -75,6 +75,7 @@ class Environments:
 
     def replace(self, section: Section) -> None:
         """Replace `$(circus.env.NAME)` in a section; other names are for later."""
+        section.is_replaced = True
         named = [key for key, text in section.written.items() if "circus.env." in text.lower()]
         if not named:
             return

@@ -25,7 +25,7 @@ from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.doubts import doubts
-from cvec_circus.options.expand import names_in
+from cvec_circus.options.expand import names_in, without_variable
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.references import references
 from cvec_circus.options.stream import IGNORED, STREAMS
@@ -188,11 +188,8 @@ class _Slips:
             if section.kind not in TABLES or section.lacks:
                 continue
             for key, text in section.values.items():
-                for name in names_in(text):
-                    kind, _, variable = name.partition(".")
-                    if kind.lower() == "env":
-                        said = f"there is no variable {variable}; give it a value in [env]"
-                        self._warn(section, key, said)
+                for said in without_variable(text):
+                    self._warn(section, key, said)
 
     def _look_at_path(self, section: Section) -> None:
         """Options that a socket with a path does not have."""

@@ -71,8 +71,8 @@ class _Inheritance:
 
     def _refuse(self, name: str, said: str) -> None:
         section = self._by_name[name]
-        self._findings.problem(section, KEY, said)
         section.lacks |= {KEY}
+        self._findings.problem(section, KEY, said)
         self._unusable.add(name)
 
     def _extend(self, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import ConfigError
+from cvec_circus.options.expand import without_variable
 from cvec_circus.options.kinds import shown
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 from cvec_circus.options.variables import Variables, parts_of
@@ -70,11 +71,13 @@ class Section:
             own.
         lacks: The keys that name what cannot be read, which is a problem. What only follows from
             that is none.
+        is_replaced: Whether names of variables have been replaced, of those that exist.
     """
 
     __slots__ = (
         *("header", "kind", "name", "places", "values", "watcher", "written"),
         *("inherited", "extended", "variables", "variable_places", "lacks", "taken_away", "owns"),
+        "is_replaced",
     )
 
     def __init__(self, kind: str, name: str, header: str, place: Place | None = None) -> None:
@@ -90,6 +93,7 @@ class Section:
         self.variables: dict[str, str] = {}
         self.variable_places: dict[str, Place] = {}
         self.lacks = self.taken_away = self.owns = _NONE
+        self.is_replaced = False
 
     def place(self, key: str = "") -> Place | None:
         """Return where a key stands, or the section if the key is not given."""
@@ -146,11 +150,23 @@ class Findings:
 
     def problem(self, section: Section, key: str, text: str) -> None:
         """Take a problem with a key of a section, or with the section itself under ""."""
-        self.at(section.place(key), text, section.header, section.label(key), is_problem=True)
+        self._about(section, key, text, is_problem=True)
 
     def warn(self, section: Section, key: str, text: str) -> None:
         """Take a warning about a key of a section, or about the section itself under ""."""
-        self.at(section.place(key), text, section.header, section.label(key))
+        self._about(section, key, text)
+
+    def _about(self, section: Section, key: str, text: str, is_problem: bool = False) -> None:
+        """Take a finding about a key. If it shows a variable in the value that does not exist, that
+        is the cause, unless a file that is missing may give it."""
+        missing = without_variable(text) if section.is_replaced and not section.lacks else []
+        if missing:
+            written = without_variable(str(section.written.get(key, "")))
+            left = without_variable(str(section.values.get(key, "")))
+            both = {*left}.intersection(written)  # not what is within a variable's value
+            missing = [said for said in dict.fromkeys(missing) if said in both]
+        for said in missing or [text]:
+            self.at(section.place(key), said, section.header, section.label(key), is_problem)
 
     def at(
         self,
@@ -184,8 +200,15 @@ class Findings:
         return [one.line for one in found if not (one.is_problem or one.is_detail)]
 
     def everything(self) -> list[Finding]:
-        """Return the problems and the warnings, in the order of the files and their lines."""
-        return [self._concealed(one) for one in sorted(self._all, key=self._position)]
+        """Return the problems and the warnings, in the order of the files and their lines. A
+        warning that says what is said already is left out."""
+        said = {(one.place, one.text) for one in self._all if one.is_problem}
+        found = []
+        for one in sorted(self._all, key=self._position):
+            if one.is_problem or (one.place, one.text) not in said:
+                said.add((one.place, one.text))
+                found.append(self._concealed(one))
+        return found
 
     def conceal(
         self, section: Section, key: str, name: str, value: str, parts: Iterable[str] = ()

@@ -20,6 +20,7 @@ from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.client.endpoints import reachable
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
+from cvec_circus.commands.base import CONCEAL
 from cvec_circus.commands.events import event_line
 from cvec_circus.ctl.arguments import PROG
 from cvec_circus.ctl.output import complain, conceals, pipe, plain, say
@@ -55,17 +56,63 @@ def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
         pubsub = tunnel.local(pubsub) if tunnel else reachable(pubsub, endpoint)
         since = properties.get("since", 0) if from_history else None
         as_json = options.json or options.prettify
-        printer = Printer(properties.get("topics", ()), as_json, conceals(options))
+        concealed = Concealed(client, options.timeout) if conceals(options) else None
+        printer = Printer(properties.get("topics", ()), as_json, concealed)
         printer.run(client, pubsub, EventSequence(since))
         return reply
+
+
+class Concealed:
+    """Events as a terminal shows them. Owned by the thread that prints.
+
+    Only the daemon knows the values that are secrets, and it publishes events with them. So it is
+    asked for each again, along with those that follow. Where it does not answer, as at its end,
+    the rules about names have to do.
+
+    Args:
+        client: A connection to the daemon.
+        timeout: Seconds to wait for an answer; None for the usual ones.
+    """
+
+    def __init__(self, client: Client, timeout: float | None) -> None:
+        self._client = client
+        self._timeout = timeout or CALL_TIMEOUT
+        self._payloads: dict[int, str] = {}
+
+    def payload(self, payload: str) -> str:
+        """Return the payload of an event without the secrets that the daemon knows."""
+        try:
+            seq = int(json.loads(payload)["seq"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return payload  # of an older daemon, which knows of no secrets
+        if seq not in self._payloads:
+            self._payloads = self._ask(seq)
+        return self._payloads.pop(seq, payload)
+
+    def _ask(self, seq: int) -> dict[int, str]:
+        question = messages.call("events", {"since": seq - 1, CONCEAL.name: True})
+        try:
+            reply = self._client.exchange(question, self._timeout)
+        except exc.CallError:
+            return {}
+        payloads = [payload for _, payload in reply.get("events", ())]
+        return {int(json.loads(payload)["seq"]): payload for payload in payloads}
 
 
 class Printer:
     """Prints events. Owned by the thread that calls `run`."""
 
-    def __init__(self, wanted: Sequence[str], as_json: bool, hides: bool = False) -> None:
-        """Prepare; `wanted` are beginnings of topics, with or without "watcher." in front."""
-        self._hides = hides
+    def __init__(
+        self, wanted: Sequence[str], as_json: bool, concealed: Concealed | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            wanted: Beginnings of topics, with or without "watcher." in front.
+            as_json: Whether to print events as JSON.
+            concealed: What hides secrets, at a terminal.
+        """
+        self._concealed = concealed
         self._beginnings = tuple(map(_beginning, wanted)) or ("",)
         self._as_json = as_json
         self._loop = ZmqLoop(name="ctl")
@@ -81,7 +128,7 @@ class Printer:
             progress.of_its_own(),
             self._print,
         )
-        complaints = _Complaints()
+        complaints = Complaints()
         level, former = logger.level, _wake_by_signals(self._loop)
         logger.addHandler(complaints)
         logger.setLevel(logging.INFO)
@@ -106,6 +153,8 @@ class Printer:
         topic, payload = (frame.decode("utf-8", "replace") for frame in frames)
         if not topic.startswith(self._beginnings):
             return True
+        if self._concealed is not None:
+            payload = self._concealed.payload(payload)
         if self._as_json:
             try:
                 content = json.loads(payload)
@@ -114,18 +163,19 @@ class Printer:
             line = json.dumps({"topic": topic, "payload": content})
         else:
             line = plain(event_line(topic, payload))
-            line = conceal_text(line) if self._hides else line
+            line = line if self._concealed is None else conceal_text(line)
         if say(line):
             return True
         self._loop.stop()
         return False
 
 
-class _Complaints(logging.Handler):
+class Complaints(logging.Handler):
     """Prints what the subscription logs on the standard error. Safe from any thread."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        complain(record.getMessage())
+        text, error = record.getMessage(), record.exc_info and record.exc_info[1]
+        complain(f"{text}: {error!r}" if error else text)
 
 
 def _beginning(topic: str) -> str:

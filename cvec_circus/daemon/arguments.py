@@ -34,12 +34,13 @@ def parser() -> Parser:
         description="Start programs and keep them alive.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=width),
     )
+    made.add_argument(
+        "config", nargs="*", metavar="FILE", help="the configuration file; --check takes several"
+    )
     mode = made.add_mutually_exclusive_group()
-    mode.add_argument("config", nargs="?", help="the configuration file")
     mode.add_argument(
         "--check",
-        nargs="+",
-        metavar="FILE",
+        action="store_true",
         help="report everything wrong or odd in configuration files, without running them; "
         "exit with code 1 if there is a problem",
     )
@@ -51,7 +52,7 @@ def parser() -> Parser:
     )
     mode.add_argument(
         "--print-config",
-        metavar="FILE",
+        action="store_true",
         help="print a configuration with every option and its origin, without running it",
     )
     made.add_argument(
@@ -108,14 +109,27 @@ def help_width() -> int:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line; None stands for that of this process.
 
+    Returns:
+        The files of `check`, and the one of `print_config` or `config`; where it is of another of
+        them, nothing.
+
     Raises:
         SystemExit: The usage is wrong (2), or nothing is left to do, as after `--help` (0).
     """
     made = parser()
     arguments = made.parse_args(argv)
-    reports = arguments.check or arguments.print_config or arguments.doctor
-    if not (arguments.config or arguments.demo or reports):
+    files = arguments.config
+    for name in ("doctor", "demo"):
+        if files and getattr(arguments, name):
+            made.error(f"--{name} takes no file: {' '.join(files)}")
+    if not (files or arguments.demo or arguments.doctor):
         made.error("no configuration: name a file, or give --demo")
+    if len(files) > 1 and not arguments.check:
+        made.error(f"one configuration, not {len(files)}: {' '.join(files)}")
+    runs = not (arguments.check or arguments.print_config)
+    arguments.check = files if arguments.check else []
+    arguments.print_config = files[0] if arguments.print_config else None
+    arguments.config = files[0] if files and runs else None
     if arguments.json and not arguments.doctor:
         made.error("--json goes with --doctor")
     if arguments.elsewhere and not arguments.check:

@@ -129,7 +129,8 @@ def check_endpoints(build: Build, allow_remote: bool) -> None:
     circus = build.everything.circus
     circus["allow_remote"] |= allow_remote
     for option, text, is_problem in endpoints.judge(circus):
-        build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
+        add = build.findings.problem if is_problem else build.findings.warn
+        add(build.circus, option, text)
 
 
 def _check_addresses(build: Build) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,8 +20,10 @@ from cvec_circus.options.cgroup import LIMITS, OFF, limited
 from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.expand import has_names, watcher_values
 from cvec_circus.options.references import command_texts
+from cvec_circus.options.rights import LIMIT, limits
 from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.stream_classes import FILES
+from cvec_circus.options.syslog import SYSLOG, syslog_address
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.stream.base import lane_of
@@ -28,9 +31,11 @@ from cvec_circus.supervisor.hook_calls import EXTENDED
 from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
-from cvec_circus.system import cgroup, executables, modules, paths, units
+from cvec_circus.system import cgroup, executables, modules, paths, statedir, units
 from cvec_circus.system.launch import ONLY_HERE
+from cvec_circus.system.launch_shim import too_high
 from cvec_circus.system.paths import MAKE_IT
+from cvec_circus.system.syslog import Sender
 
 GIVEN = ("watcher", "arbiter", "hook_name")
 """What every hook is called with, by name."""
@@ -52,6 +57,8 @@ NO_ADOPTION = (
     "before a new one can take them over; write KillMode=process into [Service] there, or "
     "adopt = False here"
 )
+
+NO_STATE = "without it, a daemon that comes after a crash takes nothing over"
 
 NO_CGROUPS = "no effect without cgroups; write cgroup = auto into [circus]"
 
@@ -130,6 +137,10 @@ class _Machine:
             if is_file(circus[key]):
                 path = os.path.join(self._cwd, circus[key])
                 self._warn(section, key, self._once(_why_not_ours, path))
+        if circus["adopt"] and circus["state_dir"]:
+            path = os.path.join(self._cwd, circus["state_dir"])
+            reason = self._once(statedir.why_none, path)
+            self._warn(section, "state_dir", reason and f"{reason}; {NO_STATE}")
         if circus["cgroup"] != OFF:
             self._warn(section, "cgroup", self._once(cgroup.why_none, circus["cgroup"]))
         for key in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
@@ -158,6 +169,8 @@ class _Machine:
     ) -> None:
         for key in limited(options):
             self._warn(section, key, self._once(self._why_no_limit, LIMITS[key]))
+        for limit, value in limits(options.extra).items():
+            self._warn(section, f"{LIMIT}{limit}", self._once(_why_too_high, limit, value))
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(paths.why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
@@ -221,6 +234,9 @@ class _Machine:
             self._look_at_module(section, f"{stream}.class", cls)
         elif conf.get("filename") and lane_of(conf) == FILES:
             self._look_at_file(section, f"{stream}.filename", conf["filename"])
+        elif cls == "SyslogStream":
+            address = conf.get("address", SYSLOG)
+            self._warn(section, f"{stream}.address", self._once(_why_no_syslog, address))
 
     def _look_at_module(
         self, section: Section, key: str, dotted: str, given: tuple[str, ...] | None = None
@@ -229,6 +245,26 @@ class _Machine:
         if reason.startswith("there is no module"):
             reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
         self._warn(section, key, reason)
+
+
+def _why_too_high(limit: str, value: int) -> str:
+    """Return why a process cannot have a resource limit, "" if it can.
+
+    Whether a hard limit can be raised shows by raising that of this process for a moment.
+    """
+    number = getattr(resource, f"RLIMIT_{limit.upper()}")
+    soft, hard = resource.getrlimit(number)
+    is_infinite = value == resource.RLIM_INFINITY
+    if limit == "nofile" and is_infinite:  # as much as there can be
+        return ""
+    if hard == resource.RLIM_INFINITY or (value <= hard and not is_infinite):
+        return ""
+    try:
+        resource.setrlimit(number, (soft, value))
+    except ValueError:
+        return f"{too_high(number, value)}; lower it, or raise the daemon's own"
+    resource.setrlimit(number, (soft, hard))
+    return ""
 
 
 def _programs(
@@ -261,6 +297,19 @@ def _unquoted(text: str, folder: str) -> str:
         path = " ".join(words[:number])
         if os.path.isfile(os.path.join(folder, path)):
             return f"; put quotes around {path}, which has a blank"
+    return ""
+
+
+def _why_no_syslog(address: str) -> str:
+    """Return why no syslog can be reached, "" if one can, or if that is no address."""
+    try:
+        sender = Sender(*syslog_address(address), 0)
+        sender.open()
+    except OSError as error:
+        return f"cannot reach the syslog {address}: {error.strerror}"
+    except ValueError:  # a problem that is reported
+        return ""
+    sender.close()
     return ""
 
 

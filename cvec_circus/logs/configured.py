@@ -13,6 +13,7 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.logs.log import Log, close_outputs, lock_of, report
+from cvec_circus.system import importing
 
 CIRCUS = "circus"
 
@@ -34,13 +35,14 @@ class ConfiguredLog(Log):
     """
 
     def __init__(self, target: logging.Logger, config: str | Mapping[str, Any]) -> None:
-        where = "" if isinstance(config, Mapping) else f" {config}"
+        path = "" if isinstance(config, Mapping) else config
+        where = f" {path}" if path else ""
         close_outputs(target, target.handlers)
         target.propagate = True
         try:
             apply(config)
         except Exception as error:  # the user's classes may raise anything
-            raise exc.ConfigError([f"loggerconfig{where}: {describe(error)}"]) from error
+            raise exc.ConfigError([f"loggerconfig{where}: {describe(error, path)}"]) from error
         target.disabled = False
         super().__init__(target, list(found(target)))
         for handler in self.handlers:
@@ -77,7 +79,7 @@ def found(target: logging.Logger | None) -> Iterator[logging.Handler]:
 
 
 def apply(config: str | Mapping[str, Any]) -> None:
-    """Configure `logging`.
+    """Configure `logging`. Classes that a file names are found as hooks are.
 
     Raises:
         Exception: The configuration is invalid, or cannot be applied.
@@ -85,7 +87,11 @@ def apply(config: str | Mapping[str, Any]) -> None:
     from configparser import RawConfigParser
     from logging.config import dictConfig, fileConfig
 
-    loaded = config if isinstance(config, Mapping) else read(config)
+    if isinstance(config, Mapping):
+        loaded = config
+    else:
+        importing.search_here()
+        loaded = read(config)
     if isinstance(loaded, RawConfigParser):
         fileConfig(loaded, disable_existing_loggers=False)
     else:
@@ -128,16 +134,22 @@ def yaml() -> Any:
         ) from None
 
 
-def describe(error: BaseException) -> str:
-    """Return the error in one line, with its underlying cause."""
+def describe(error: BaseException, path: str = "") -> str:
+    """Return the error in one line, with its underlying cause.
+
+    Args:
+        error: What was raised.
+        path: The file of the configuration, which is named beside it anyway.
+    """
     if isinstance(error, OSError) and error.strerror:
-        text = error.strerror
+        is_other = error.filename not in (None, path)
+        text = f"{error.filename}: {error.strerror}" if is_other else error.strerror
     elif isinstance(error, KeyError):
         text = f"there is no {error}"
     else:
         text = str(error) or type(error).__name__
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    reason = "" if cause is None else describe(cause)
+    reason = "" if cause is None else describe(cause, path)
     text = " ".join(text.split())
     return f"{text}: {reason}" if reason not in text else text
 

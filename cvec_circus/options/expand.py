@@ -103,6 +103,13 @@ def names_in(text: str) -> list[str]:
     return [dollar or brackets for dollar, brackets in _NAME.findall(text)]
 
 
+def without_variable(text: str) -> list[str]:
+    """Return what to say of each variable in a text that does not exist; others are replaced."""
+    names = (name.partition(".") for name in names_in(text))
+    missing = [variable for kind, _, variable in names if kind.lower() == "env"]
+    return [f"there is no variable {variable}; give it a value in [env]" for variable in missing]
+
+
 def has_names(text: str) -> bool:
     """Return whether a text can have a name in it."""
     return "circus." in text.lower()

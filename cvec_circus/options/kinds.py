@@ -67,12 +67,12 @@ _SIZE = regex(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
 TIME_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 """The units of a time, each with its seconds."""
 
-_TIME = regex(rf"([0-9]{{1,15}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
+_TIME = regex(rf"([0-9]{{1,300}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
-_WHOLE = regex(r"[+-]?[0-9]{1,15}")
-_DECIMAL = regex(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_WHOLE = regex(r"[+-]?[0-9]{1,300}")
+_DECIMAL = regex(r"[+-]?(?:[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _OCTAL = regex(r"(?:0o)?[0-7]{1,4}")
 _INFINITY = frozenset({"", "infinity", "unlimited"})
 _VARIABLE = regex(r"[^=\0]+")

@@ -7,7 +7,7 @@ from typing import Any
 
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.stream_classes import STREAM_CLASSES
-from cvec_circus.options.syslog import FACILITIES, SEVERITIES, syslog_address
+from cvec_circus.options.syslog import FACILITIES, SEVERITIES, SYSLOG, syslog_address
 from cvec_circus.options.table import Option
 
 CHANNELS = ("stdout", "stderr")
@@ -49,7 +49,7 @@ PART_ROWS = (
     _row("rotate_interval", "integer", 1, low=1, harmless=True),
     _row("utc", "boolean", False, harmless=True),
     _row("color", "text", None, harmless=True),
-    _row("address", "text", "/dev/log"),
+    _row("address", "text", SYSLOG),
     _row("facility", "choice", "user", choices=FACILITIES),
     _row("level", "choice", "info", choices=SEVERITIES),
     _row("ident", "text", None),

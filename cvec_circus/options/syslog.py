@@ -20,6 +20,9 @@ SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "deb
 
 SYSLOG_PORT = 514
 
+SYSLOG = "/dev/log"
+"""Where a machine's own syslog listens."""
+
 _FORM = "write syslog://HOST[:PORT] or syslog:///dev/log, then ?FACILITY"
 _USER = "user"
 

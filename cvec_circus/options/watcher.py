@@ -21,6 +21,15 @@ NEWER = (
 )
 """Options that Circus does not have. A file that gives one a value of its own keeps working."""
 
+_ELSEWHERE = {
+    **{"command": "cmd", "user": "uid", "group": "gid", "numprocs": "numprocesses"},
+    **{"processes": "numprocesses", "instances": "numprocesses", "environment": "env"},
+    **{"directory": "working_dir", "cwd": "working_dir", "autorestart": "respawn"},
+    **{"startsecs": "min_uptime", "startretries": "max_retry", "stopwaitsecs": "graceful_timeout"},
+    **{"stdout_logfile": "stdout_stream.filename", "stderr_logfile": "stderr_stream.filename"},
+}
+"""What other supervisors call an option, and its name here."""
+
 _HOOK = "hooks."
 _CHECKS = ("ready.", "live.")
 
@@ -34,9 +43,8 @@ class WatcherTable(OptionTable):
 
     def near(self, key: str) -> str:
         """Return the hint that follows an unknown key."""
-        if key.lower() == "command":
-            return "; did you mean cmd?"
-        return "; did you mean env?" if key.lower().startswith("env.") else super().near(key)
+        meant = "env" if key.lower().startswith("env.") else _ELSEWHERE.get(key.lower())
+        return f"; did you mean {meant}?" if meant else super().near(key)
 
     def convert_one(self, key: str, value: Any) -> Any:
         """Return one value as its option's kind wants it, the parts of a stream too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cvec_circus.options.kinds import to_choice, to_text
-from cvec_circus.options.syslog import FACILITIES, SEVERITIES, syslog_address
+from cvec_circus.options.syslog import FACILITIES, SEVERITIES, SYSLOG, syslog_address
 from cvec_circus.stream.appendfile import Buffer, describe
 from cvec_circus.stream.base import ALONE, Context, converted
 from cvec_circus.stream.lines import Lines, LineStream
@@ -27,7 +27,7 @@ class SyslogStream(LineStream):
 
     def __init__(
         self,
-        address: str = "/dev/log",
+        address: str = SYSLOG,
         facility: str = "user",
         level: str = "info",
         ident: str | None = None,

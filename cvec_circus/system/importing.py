@@ -32,8 +32,7 @@ def load(dotted: str, pythonpath: str = "") -> object:
         Exception: Whatever the module raises; SystemExit too.
     """
     extend(pythonpath)
-    with contextlib.suppress(FileNotFoundError):  # it is gone
-        extend(os.getcwd())
+    search_here()
     importlib.invalidate_caches()  # the module may have just been written
     place, colon, inner = dotted.partition(":")
     if colon:
@@ -93,6 +92,12 @@ def extend(pythonpath: str) -> None:
         for folder in pythonpath.split(os.pathsep):
             if folder and os.path.abspath(folder) not in sys.path:
                 sys.path.append(os.path.abspath(folder))
+
+
+def search_here() -> None:
+    """Let imports find what is in the current directory, after all else. Safe from any thread."""
+    with contextlib.suppress(FileNotFoundError):  # it is gone
+        extend(os.getcwd())
 
 
 def _within(module: ModuleType, inner: str) -> object:

@@ -164,12 +164,18 @@ def set_limit(name: str, value: int) -> str:
         resource.setrlimit(number, (value, value))
     except ValueError:
         if name != "nofile" or value != resource.RLIM_INFINITY:
-            raise
+            raise ValueError(too_high(number, value)) from None
         # The system has a limit of its own for this one. As in Circus, "none" means that.
         value = resource.getrlimit(number)[1]
         resource.setrlimit(number, (value, value))
         return f"infinity is more than the system allows, so it is {value}"
     return ""
+
+
+def too_high(number: int, value: int) -> str:
+    """Say that a limit cannot be raised to a value, and how far it can."""
+    wanted = "infinity" if value == resource.RLIM_INFINITY else value
+    return f"{wanted} is more than the {resource.getrlimit(number)[1]} that is allowed here"
 
 
 def set_oom_score_adj(value: int) -> None:

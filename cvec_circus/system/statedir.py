@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.system import mounts
+from cvec_circus.system import mounts, paths
 from cvec_circus.system.handover import Handover, Inherited
 
 SYSTEM_FOLDER = "/run/cvec_circus"
@@ -113,12 +113,7 @@ class StateDir:
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(self.path, 0o700)
-        found = os.lstat(self.path)
-        if stat.S_ISLNK(found.st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", self.path)
-        if not stat.S_ISDIR(found.st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", self.path)
-        judge(found, self.path)
+        _judge_folder(self.path)
 
     def _taken_by(self, content: bytes) -> exc.PidfileError:
         pid = content.strip().decode("ascii", "replace")
@@ -155,6 +150,34 @@ class StateDir:
                 os.rmdir(self.path)
             os.close(self._lock)
             self._lock = -1
+
+
+def why_none(path: str) -> str:
+    """Return why this user can have no such folder at a path, "" if it can. It may block."""
+    try:
+        _judge_folder(path)
+    except FileNotFoundError:
+        folder = os.path.dirname(path)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        return paths.why_no_folder(folder) or paths.why_not_within(folder)
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    return ""
+
+
+def _judge_folder(path: str) -> None:
+    """Refuse what is no folder of this user's.
+
+    Raises:
+        OSError: It is not there, or not to be trusted; its text says why.
+    """
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder", path)
+    judge(found, path)
 
 
 def judge(found: os.stat_result, path: str) -> None:

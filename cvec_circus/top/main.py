@@ -16,7 +16,7 @@ from cvec_circus.client.connect import end_context
 from cvec_circus.client.endpoints import absence, chosen, reachable
 from cvec_circus.client.program import Parser, refuse, seconds
 from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
-from cvec_circus.ctl.output import say
+from cvec_circus.ctl.output import page_of, say
 from cvec_circus.system import completion, utf8
 from cvec_circus.top.screen import NAMES, Screen
 from cvec_circus.view.facts import Facts
@@ -175,7 +175,8 @@ class Top:
             }
             text = json.dumps(facts)
         else:
-            text = "\n".join(line.text for line in self._screen.table(self._facts))
+            table = self._screen.table(self._facts, page_of(sys.stdout).width)
+            text = "\n".join(line.text for line in table)
         try:
             if not say(text):
                 self._loop.stop()

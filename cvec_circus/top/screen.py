@@ -27,8 +27,12 @@ NUMBERS = range(2, 8)
 """Columns that are aligned to the right."""
 
 GAP = "  "
-LONGEST_NAME = 40
-"""Columns that a name takes at most, so that a long one does not push out the others."""
+LONGEST_NAME, SHORTEST_NAME = 40, 16
+"""Columns that a name takes at most, so that a long one does not push out the others: the latter
+where there is little room."""
+
+REASON_WIDTH = 12
+"""Columns that are left to reasons where there is little room."""
 
 HELP = (
     "n s c m a r   sort by name, state, CPU, memory, age, restarts; again: reverse",
@@ -146,7 +150,7 @@ class Screen:
             head += [Line(text, "note") for text in HELP]
             body: list[Line] = []
         else:
-            columns, *body = self.table(facts)
+            columns, *body = self.table(facts, width)
             head.append(columns)
         foot = [Line(f"filter: {self._typed}_", "prompt")] if self._typed is not None else []
         room = max(0, height - len(head) - len(foot))
@@ -155,12 +159,19 @@ class Screen:
         shown = [*head, *body[self._first : self._first + room], *foot]
         return [_cut(line, width) for line in shown[:height]]
 
-    def table(self, facts: Facts) -> list[Line]:
-        """Lay out all that is shown, of any width: the titles, and a line each."""
+    def table(self, facts: Facts, width: int | None = None) -> list[Line]:
+        """Lay out all that is shown: the titles, and a line each. Lines may be longer than `width`,
+        for which names are shortened."""
         rows = list(self._rows(facts))
         titles = tuple(TITLES.values())
         columns = zip(titles, *(row for _, row in rows))
-        widths = [max(map(width_of, column)) for column in columns][:-1]
+        *widths, reasons = (max(map(width_of, column)) for column in columns)
+        most = LONGEST_NAME
+        if width is not None:
+            others = sum(widths[1:]) + min(reasons, REASON_WIDTH) + len(GAP) * len(widths)
+            most = min(most, max(width - others, SHORTEST_NAME))
+        rows = [(style, (shortened(row[0], most), *row[1:])) for style, row in rows]
+        widths[0] = min(widths[0], most)
         lines = [Line(_joined(titles, widths), "columns")]
         for style, row in rows:
             state = (widths[0] + len(GAP), row[1]) if style == "watcher" and row[1] else None
@@ -246,7 +257,7 @@ def _process(row: Row, depth: int) -> tuple[str, ...]:
 
 def _cells(name: str, **others: str) -> tuple[str, ...]:
     """Make a row of the cells that are given by the keys of `TITLES`."""
-    given = {**others, "name": shortened(in_a_cell(name), LONGEST_NAME)}
+    given = {**others, "name": name}
     return tuple(in_a_cell(given.get(key, "")) for key in TITLES)
 
 

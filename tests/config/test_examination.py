@@ -243,6 +243,19 @@ class TestValues(SlipsCase):
             "3: [watcher:w] working_dir: $(circus.wid) is replaced in cmd, args, shell_args only",
             "4: [watcher:w] args: there is no variable NOPE; give it a value in [env]",
         )
+        self.says(
+            f"{WEB}working_dir = $(circus.env.A)/$(circus.env.B)\n",
+            "3: [watcher:web] working_dir: there is no variable A; give it a value in [env]",
+            "3: [watcher:web] working_dir: there is no variable B; give it a value in [env]",
+        )
+        none = "there is no variable NOPE; give it a value in [env]"
+        for key in ("uid", "numprocesses", "stdin_socket", "hooks.before_start", "rlimit_core"):
+            self.says(f"{WEB}{key} = $(circus.env.NOPE)\n", f"! 3: [watcher:web] {key}: {none}")
+        self.says(  # another problem of the same value stays
+            "[watcher:w]\ncmd = a $(circus.env.NOPE) $(circus.sockets.s)\nuse_sockets = True\n",
+            "! 2: [watcher:w] cmd: there is no [socket:s]",
+            f"2: [watcher:w] cmd: {none}",
+        )
         self.silent("[watcher:w]\ncmd = a $(CIRCUS.WID) $(circus.NAME) $(circus.env.foo)\n")
 
     def test_sockets(self) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
+import pty
 import select
 import signal
 import subprocess
 import unittest
 from typing import Any
 
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.client import Client
 from cvec_circus.commands.events import event_line
 from cvec_circus.control.server import Request
+from cvec_circus.ctl.follow import Complaints, Concealed
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
@@ -153,6 +160,72 @@ class TestListen(FollowCase):
             done = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *words)
             self.assertEqual((done.code, done.out), (4, ""))
             self.assertIn("there is no such socket", done.err)
+
+
+class TestSecrets(DaemonCase):
+    """A terminal shows none of the values that the daemon knows as secrets."""
+
+    TEXT = """
+[watcher:web]
+cmd = /no/hunter2word
+max_retry = 1
+autostart = False
+
+[env:web]
+DB_PASSWORD = hunter2word
+"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon_ = self.daemon(self.TEXT)
+
+    def shown(self, *words: str) -> str:
+        """Return the first event `giveup` that a command line shows at a terminal."""
+        ours, theirs = pty.openpty()
+        with open(ours, "rb", buffering=0) as page, open(theirs, "wb", buffering=0) as terminal:
+            process = subprocess.Popen(
+                script("cvec_circusctl", "--endpoint", self.daemon_.endpoint, *words),
+                stdout=terminal,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                text = b""
+                deadline = SYSTEM.monotonic() + TIMEOUT
+                while b"giveup" not in text or not text.endswith(b"\n"):
+                    self.assertLess(SYSTEM.monotonic(), deadline, text)
+                    if select.select([page], [], [], 0.1)[0]:
+                        text += page.read(4096)
+                    elif words[0] == "listen":  # when it has subscribed, nothing tells
+                        self.daemon_.call("start", name="web")
+            finally:
+                process.kill()
+                process.wait()
+        return next(line for line in text.decode().splitlines() if "giveup" in line)
+
+    def test_what_is_followed(self) -> None:
+        self.daemon_.call("start", name="web")
+        self.daemon_.wire.events.wait("giveup", 1)
+        for words in (["events", "--follow"], ["listen"], ["listen", "web"]):
+            with self.subTest(words):
+                self.assertIn("cannot run /no/***: No such file", self.shown(*words))
+                self.assertIn("cannot run /no/hunter2word", self.shown(*words, "--show-secrets"))
+
+    def test_a_daemon_that_does_not_answer(self) -> None:
+        payload = '{"seq": 7, "time": 1.0, "reason": "x"}'
+        with Client("ipc:///no/such") as client:
+            self.assertEqual(Concealed(client, 0.1).payload(payload), payload)
+            for odd in ("[]", "{}", "x", "3", '{"seq": "z"}'):
+                self.assertEqual(Concealed(client, 0.1).payload(odd), odd)
+
+
+class TestComplaints(unittest.TestCase):
+    def test_an_error_is_named(self) -> None:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            for error in (None, (ValueError, ValueError("boom"), None)):
+                record = logging.LogRecord("x", logging.ERROR, "", 0, "%s fails", ("it",), error)
+                Complaints().emit(record)
+        self.assertEqual(said.getvalue(), "it fails\nit fails: ValueError('boom')\n")
 
 
 class TestOlderDaemons(CtlCase):

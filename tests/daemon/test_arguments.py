@@ -53,6 +53,20 @@ class TestArguments(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(getattr(read(words), name), meant)
 
+    def test_files_may_stand_anywhere(self) -> None:
+        for words in (
+            ["--check", "a.ini", "b.ini", "--elsewhere"],
+            ["--check", "--elsewhere", "a.ini", "b.ini"],
+            ["--elsewhere", "--check", "a.ini", "b.ini"],
+            ["a.ini", "b.ini", "--check", "--elsewhere"],
+        ):
+            with self.subTest(words):
+                read_words = arguments.parse(words)
+                self.assertEqual(read_words.check, ["a.ini", "b.ini"])
+                self.assertEqual((read_words.config, read_words.print_config), (None, None))
+        shown = arguments.parse(["--print-config", "--show-secrets", "a.ini"])
+        self.assertEqual((shown.print_config, shown.config, shown.check), ("a.ini", None, []))
+
     def test_what_makes_no_sense(self) -> None:
         for words in (
             [],
@@ -63,6 +77,10 @@ class TestArguments(unittest.TestCase):
             ["a.ini", "--log-level", "loud"],
             ["--check"],
             ["--check", "a.ini", "--demo"],
+            ["--check", "--print-config", "a.ini"],
+            ["--print-config", "a.ini", "b.ini"],
+            ["--print-config"],
+            ["--doctor", "a.ini"],
             ["a.ini", "--elsewhere"],
         ):
             with self.subTest(words), contextlib.redirect_stderr(io.StringIO()):

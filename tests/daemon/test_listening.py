@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import unittest
 
-from tests.daemon.test_machine import WEB, MachineCase
+from tests.daemon.machine_case import WEB, MachineCase
 
 
 class TestListening(MachineCase):

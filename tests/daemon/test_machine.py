@@ -1,60 +1,13 @@
-"""What `--check` says of the machine that it runs on."""
+"""What `--check` says of programs, modules and systemd on the machine that it runs on."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import unittest
 from unittest import mock
 
-from cvec_circus.daemon.check import check
 from cvec_circus.system import cgroup, executables, units
-from tests.support.daemon import folder
-
-WEB = "[watcher:web]\ncmd = sleep 10\n"
-MAKE = "make it first"
-
-
-class MachineCase(unittest.TestCase):
-    def setUp(self) -> None:
-        self.folder = folder(self)
-
-    def program(self, name: str, text: str = "#!/bin/sh\n") -> None:
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
-
-    def found(self, text: str, elsewhere: bool = False, **environ: str) -> list[str]:
-        """The warnings, without the file's name and the verdict. No warning is a failure."""
-        lines, verdict = self.said(text, elsewhere, environ)
-        self.assertTrue(verdict.startswith("a.ini: ok"), f"{lines}, {verdict}")
-        return [line.replace(" warning: ", " ") for line in lines]
-
-    def problems(self, text: str) -> list[str]:
-        """The same of a file with which no daemon starts here, though one may elsewhere."""
-        self.assertEqual(self.found(text, elsewhere=True), [])
-        lines, verdict = self.said(text, False, {})
-        self.assertTrue(verdict.endswith("; the daemon does not start"), verdict)
-        return [line.replace(" problem: ", " ") for line in lines]
-
-    def said(self, text: str, elsewhere: bool, environ: dict[str, str]) -> tuple[list[str], str]:
-        (self.folder / "a.ini").write_text(text)
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            code = check(["a.ini"], environ, str(self.folder), elsewhere)
-        *lines, verdict = said.getvalue().replace(str(self.folder), "HERE").splitlines()
-        self.assertEqual(code, 0 if verdict.startswith("a.ini: ok") else 1)
-        return [line.replace("a.ini:", "", 1) for line in lines], verdict
-
-    def says(self, text: str, *expected: str, **environ: str) -> None:
-        self.assertEqual(self.found(text, **environ), list(expected))
-        self.assertEqual(self.found(text, elsewhere=True, **environ), [])
-
-    def silent(self, *texts: str, **environ: str) -> None:
-        for text in texts:
-            with self.subTest(text):
-                self.assertEqual(self.found(text, **environ), [])
+from tests.daemon.machine_case import MAKE, WEB, MachineCase
 
 
 class TestPrograms(MachineCase):
@@ -181,67 +134,6 @@ class TestPrograms(MachineCase):
         )
         (said,) = self.found("[DEFAULT]\nworking_dir = no\n" + text.replace("nosuch", "sleep"))
         self.assertEqual(said, f"2: [watcher:a] working_dir: there is no folder HERE/no; {MAKE}")
-
-
-class TestFiles(MachineCase):
-    def test_log_files(self) -> None:
-        (self.folder / "sub").mkdir()
-        for cls in ("FileStream", "WatchedFileStream", "TimedRotatingFileStream"):
-            text = f"{WEB}stdout_stream.class = {cls}\nstdout_stream.rotate_when = D\n"
-            if cls != "TimedRotatingFileStream":
-                text = f"{WEB}stdout_stream.class = {cls}\n"
-            key = "[watcher:web] stdout_stream.filename"
-            line = text.count("\n") + 1
-            missing = f"{line}: {key}: there is no folder HERE/no; {MAKE}"
-            self.says(f"{text}stdout_stream.filename = no/x\n", missing)
-            folder_said = f"{line}: {key}: HERE/sub is a folder; name a file in it"
-            self.says(f"{text}stdout_stream.filename = sub\n", folder_said)
-            self.silent(f"{text}stdout_stream.filename = sub/x\n")
-        self.silent(f"{WEB}stderr_stream.filename = /dev/null\n")
-
-    @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
-    def test_log_files_that_are_not_ours(self) -> None:
-        (self.folder / "sub").mkdir(0o555)
-        (said,) = self.found(f"{WEB}stdout_stream.filename = sub/x\n")
-        self.assertIn(f"user {os.geteuid()} cannot make files in HERE/sub", said)
-        (self.folder / "x").touch(0o444)
-        (said,) = self.found(f"{WEB}stdout_stream.filename = x\n")
-        self.assertIn(f"user {os.geteuid()} cannot write to HERE/x", said)
-
-    def test_files_of_the_daemon(self) -> None:
-        text = f"{WEB}[circus]\npidfile = no/pid\nlogoutput = nolog/x\nloggerconfig = log.json\n"
-        found = self.problems(
-            f"{text}endpoint = ipc://{self.folder}/noep/x\n[socket:s]\npath = nos/s\n"
-        )
-        endpoint = f"ipc://HERE/noep/x: cannot listen: there is no folder HERE/noep; {MAKE}"
-        expected = [
-            f"4: [circus] pidfile: there is no folder HERE/no; {MAKE}",
-            f"5: [circus] logoutput: there is no folder HERE/nolog; {MAKE}",
-            f"6: [circus] loggerconfig: there is no log.json; {MAKE}",
-            f"7: [circus] endpoint: {endpoint}",
-            f"9: [socket:s] path: there is no folder HERE/nos; {MAKE}",
-        ]
-        self.assertEqual(found, expected)
-        runs = f"4: [circus] schedule_file: there is no folder HERE/no; {MAKE}"
-        self.says(f"{WEB}[circus]\nschedule_file = no/runs.json\n", runs)
-        self.silent(f"{WEB}[circus]\nloggerconfig = default\n")
-        (self.folder / "log.json").write_text("{]")
-        [said] = self.problems(f"{WEB}[circus]\nloggerconfig = log.json\n")
-        self.assertIn("4: [circus] loggerconfig: log.json: Expecting property name", said)
-        [said] = self.problems(f"{WEB}[circus]\nlogoutput = syslog://no.such.host.invalid\n")
-        self.assertIn("4: [circus] logoutput: syslog://no.such.host.invalid: ", said)
-        (self.folder / "real").mkdir()
-        (self.folder / "log").symlink_to("real/log")
-        self.silent(f"{WEB}[circus]\nlogoutput = log\n")
-        (self.folder / "real").rmdir()
-        [said] = self.problems(f"{WEB}[circus]\nlogoutput = log\n")
-        self.assertIn("logoutput: there is no folder HERE/real; ", said)
-        (self.folder / "log").unlink()
-        self.silent(
-            f"{WEB}[circus]\npidfile = pid\nlogoutput = log\nschedule_file = runs.json\n",
-            f"{WEB}[circus]\nlogoutput = -\nendpoint = ipc://x\n[socket:s]\npath = s\n",
-            f"{WEB}[circus]\nlogoutput = syslog://127.0.0.1\n",
-        )
 
 
 class TestModules(MachineCase):

@@ -14,6 +14,8 @@ from unittest import mock
 from cvec_circus import exc
 from tests.logs.log_case import LogCase
 
+FILE = "logging.FileHandler"
+
 INI = """
 [loggers]
 keys = root, ours
@@ -39,7 +41,7 @@ format = %(levelname)s=%(message)s
 
 
 class TestConfigured(LogCase):
-    def mapping(self, handler: str = "logging.FileHandler", **changes: Any) -> dict[str, Any]:
+    def mapping(self, handler: str = FILE, **changes: Any) -> dict[str, Any]:
         """A configuration with one file, and the logger's own."""
         return {
             "version": 1,
@@ -178,6 +180,17 @@ class TestBroken(LogCase):
     def test_no_such_file(self) -> None:
         path = str(self.path("none.ini"))
         self.refused(path, f"loggerconfig {path}: No such file or directory")
+
+    def test_a_log_file_without_its_folder(self) -> None:
+        for name in ("a.ini", "a.json"):
+            with self.subTest(name):
+                gone = str(self.path("gone/log"))
+                self.path(name).write_text(
+                    INI.format(path=gone, handler="FileHandler")
+                    if name == "a.ini"
+                    else json.dumps({"handlers": {"a": {"class": FILE, "filename": gone}}})
+                )
+                self.refused(str(self.path(name)), f"{gone}: No such file or directory")
 
     def test_a_mapping(self) -> None:
         self.refused({"version": "x"}, "loggerconfig: ")

@@ -183,6 +183,11 @@ class TestKinds(unittest.TestCase):
                 kind("6", low=1, high=5)
             with self.assertRaisesRegex(ValueError, "is more than 1000000$"):
                 kind("1000001", high=1e6)
+            for digits in (16, 23, 300):
+                with self.assertRaisesRegex(ValueError, "is more than 5"):
+                    kind("9" * digits, high=5)
+        with self.assertRaisesRegex(ValueError, "is more than 5"):
+            kinds.to_seconds("9" * 300 + "d", high=5)
 
     def test_choice(self) -> None:
         self.assertEqual(kinds.to_choice(" DEBUG ", "debug", "info"), "debug")

@@ -61,6 +61,10 @@ class TestPublic(unittest.TestCase):
     def test_slips(self) -> None:
         for key, meant in (
             ("command", "cmd"),
+            ("user", "uid"),
+            ("Group", "gid"),
+            ("directory", "working_dir"),
+            ("stdout_logfile", "stdout_stream.filename"),
             ("env.PATH", "env"),
             ("redy.up", "ready.up"),
             ("hook.before_start", "hooks.before_start"),

@@ -199,7 +199,7 @@ class FailureTest(ShimTestCase):
     def test_each_step_says_what_it_could_not_do(self) -> None:
         nobody = Identity("nobody", 2**32 - 2, 2**32 - 2, (2**32 - 1,))
         for fields, expected in (
-            ({"limits": {"nofile": 10**15}}, "cannot set rlimit_nofile: not allowed to raise max"),
+            ({"limits": {"nofile": 10**15}}, f"cannot set rlimit_nofile: {10**15} is more"),
             ({"scores": {"nice": 5}, "identity": nobody}, "cannot become nobody: "),
             ({"cgroup": "/no/such"}, "cannot join the cgroup /no/such: No such file or directory"),
             ({"scores": {"oom_score_adj": 5000}}, "cannot set oom_score_adj: Invalid argument"),

@@ -105,6 +105,17 @@ class TestScreen(ScreenCase):
         self.assertIn("x" * 39 + "~", text)
         self.assertNotIn("x" * 40, text)
 
+    def test_a_long_name_leaves_room_for_the_others(self) -> None:
+        self.facts.watchers["db"].name = "x" * 100
+        for width, reason in ((80, "hook "), (100, "hook before")):
+            with self.subTest(width):
+                columns, *lines = self.shown(width)[1:]
+                (line,) = [one for one in lines if "xx~" in one]
+                self.assertEqual(line.index(reason), columns.index("REASON"))
+        self.assertIn(f"{'x' * 15}~", "\n".join(self.shown(30)))
+        self.facts.watchers["db"].reason = ""
+        self.assertTrue(self.shown(80)[1].endswith("RESTARTS  REASON"))
+
     def test_every_size(self) -> None:
         self.facts.trouble = "nobody answers"
         for width in (1, 2, 20, 79, 500):

@@ -15,7 +15,7 @@ from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.places import ENDPOINTS
 from cvec_circus.control import endpoints
-from cvec_circus.logs import configured
+from cvec_circus.logs import configured, trial
 from cvec_circus.logs.log import NO_CONFIG
 from cvec_circus.logs.syslog import Syslog
 from cvec_circus.options.socket import TUNABLE
@@ -82,18 +82,20 @@ class _Looking:
         return why_no_file(os.path.join(self._cwd, path)) if is_file(path) else ""
 
     def _why_no_configuration(self, path: str) -> str:
-        """Return why a configuration of logging cannot be read; it may be wrong all the same."""
+        """Return why a configuration of logging cannot be applied."""
         if path.strip().lower() in ("", NO_CONFIG):
             return ""
+        whole = os.path.join(self._cwd, path)
         try:
-            configured.read(os.path.join(self._cwd, path))
+            configured.read(whole)
         except FileNotFoundError:
             return f"there is no {path}; {MAKE_IT}"
         except PermissionError:
             return ""  # another user may
         except Exception as error:  # what YAML raises, too
-            return f"{path}: {configured.describe(error)}"
-        return ""
+            return f"{path}: {configured.describe(error, whole)}"
+        reason = trial.why_not(whole, self._cwd)
+        return f"{path}: {reason}" if reason else ""
 
     def _why_not_listening(self, endpoint: str) -> str:
         reason = endpoints.why_not_here(endpoint, self._cwd)
