@@ -56,7 +56,8 @@ class Arbiter(Watchers):
 
     Attributes:
         endpoint, pubsub_endpoint, stats_endpoint: Where commands are taken, and events and
-            statistics are published; from the start on, the real addresses.
+            statistics are published; from the start on, the real addresses. The last is None
+            without `statsd`.
         check_delay: Seconds; reported, and passed to the plugins.
         prereload_fn: Called with this object before all watchers are reloaded; None for none.
     """
@@ -264,7 +265,8 @@ class Arbiter(Watchers):
             logger.warning("%s", warning)
         self.endpoint = supervisor.control.address
         self.pubsub_endpoint = supervisor.events.address
-        self.stats_endpoint = supervisor.stats_address
+        if self._configuration.circus["statsd"]:
+            self.stats_endpoint = supervisor.stats_address
         self._reach.begin(supervisor)
         self._pid = os.getpid()
         atexit.register(self._stop_at_exit)

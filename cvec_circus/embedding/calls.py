@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.base.overrides import ORDERS, require_plain
+from cvec_circus.base.overrides import IDLE, ORDERS, begins_to_idle, require_plain
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
 from cvec_circus.exc import GoneError
@@ -47,6 +47,8 @@ def call(reach: Reach, fn: Callable[..., object], *args: Any, **kwargs: Any) -> 
             if inspect.iscoroutine(result):
                 result.close()
             logger.error("%s returned a coroutine, which no loop awaits here; %s", name, ORDERS)
+    if begins_to_idle():
+        logger.warning("%s: %s: use the call_later of arbiter.loop instead", name, IDLE)
 
 
 class Later:

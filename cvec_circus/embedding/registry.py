@@ -11,7 +11,6 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from cvec_circus import exc
-from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.compat.signatures import ARBITER_CALLS
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.environment import with_named_env
@@ -46,10 +45,11 @@ class Watchers(PublishedArbiter):
         ctrl: An object with a `loop` that programs for Circus set, without effect.
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        instead = "commands and signals reach the supervisor directly; override start or stop"
-        warn_of_overrides(cls, ARBITER_CALLS, f"{instead}, or write hooks or a plugin")
+    _in_vain = ARBITER_CALLS
+    _instead = (
+        "commands and signals reach the supervisor directly; override start or stop, or write "
+        "hooks or a plugin"
+    )
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Watchers(PublishedArbiter):
         typed = self._configuration.circus
         self.endpoint: str = typed["endpoint"]
         self.pubsub_endpoint: str = typed["pubsub_endpoint"]
-        self.stats_endpoint: str = typed["stats_endpoint"]
+        self.stats_endpoint: str | None = typed["stats_endpoint"] if typed["statsd"] else None
         self.check_delay: float = typed["check_delay"]
 
     def _configure(self) -> None:

@@ -23,7 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cvec_circus import exc, logger
-from cvec_circus.base.overrides import IDLE, has_idle_tornado
+from cvec_circus.base.overrides import IDLE, begins_to_idle, has_idle_tornado
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import Client
 from cvec_circus.client.feed.sequence import EventSequence
@@ -235,7 +235,7 @@ class Life:
             self._plugin.initialize()
             self._at = "handle_init"
             self._plugin.handle_init()
-            if has_idle_tornado():
+            if begins_to_idle() or has_idle_tornado():
                 logger.warning("%s: %s: use self.loop.periodic instead", self.label, IDLE)
             self._at = ""
             self.is_up = True

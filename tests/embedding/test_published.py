@@ -38,6 +38,12 @@ class TestArbiter(ArbiterCase):
         arbiter = Arbiter([], pidfile="/p", loglevel="debug", debug=True, endpoint_owner="root")
         shown = arbiter.pidfile, arbiter.loglevel, arbiter.debug, arbiter.endpoint_owner
         self.assertEqual(shown, ("/p", "debug", True, "root"))
+        for given, endpoint in (
+            ({}, None),
+            ({"statsd": True}, "tcp://127.0.0.1:5557"),
+            ({"stats_endpoint": "ipc:///s"}, "ipc:///s"),
+        ):
+            self.assertEqual(get_arbiter([], **given).stats_endpoint, endpoint)
 
     def test_a_subclass_sets_what_it_likes(self) -> None:
         class Own(Arbiter):
