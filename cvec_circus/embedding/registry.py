@@ -17,6 +17,7 @@ from cvec_circus.config.environment import with_named_env
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.calls import ArbiterController, ArbiterLoop
+from cvec_circus.embedding.hooked import HookedWatcher
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.published import PublishedArbiter
 from cvec_circus.embedding.reach import Reach
@@ -180,7 +181,9 @@ class Watchers(PublishedArbiter):
         self, supervisor: Supervisor, subject: core.Watcher, caller: Caller
     ) -> tuple[HookedWatcher, Watchers]:
         """Make the `watcher` and `arbiter` that hooks get. Called on the thread of the hooks."""
-        return HookedWatcher.made(self._reach, subject, caller), self
+        known = Watcher.of(self._reach, subject.name)
+        handle = self._handles.setdefault(fold(subject.name), known)
+        return HookedWatcher.made(handle, self._reach, subject, caller), self
 
     # -- orders
 
@@ -304,36 +307,6 @@ class Watchers(PublishedArbiter):
         keys = list(self._handles) if names is None else [fold(name) for name in names]
         handles = [self._handles[key] for key in keys if key in self._handles]
         return [partial(w.prereload_fn, w) for w in handles if w.prereload_fn is not None]
-
-
-class HookedWatcher(Watcher):
-    """A watcher as its hooks see it, also while it is being removed. Safe from any thread.
-
-    Attributes show the state of this moment. Only `env` can be changed, or set: the processes that
-    are spawned after the hook's answer get what the hook has changed in it.
-    """
-
-    @classmethod
-    def made(cls, reach: Reach, subject: core.Watcher, caller: Caller) -> HookedWatcher:
-        """Make it on the thread of the watcher's hooks, whose orders carry their names then."""
-        reach.act_for(caller)
-        watcher = cls(subject.name, "")
-        watcher._subject = subject
-        watcher.bind(reach)
-        return watcher
-
-    def lend(self, env: dict[str, str]) -> None:
-        """Show this environment from now on, and take changes in it."""
-        self._env = env
-
-    @property
-    def env(self) -> dict[str, str]:
-        """Its environment, on top of the program's own if `copy_env` is set."""
-        return self._env
-
-    @env.setter
-    def env(self, env: Mapping[str, str] | None) -> None:
-        self._env = dict(env or {})
 
 
 class RunningArbiter(Watchers):

@@ -124,6 +124,26 @@ class TestHooks(ArbiterCase):
         arbiter.start_watchers().result(TIMEOUT)
         self.assertEqual(seen, [({"port.base": "8090"}, True, "before_start")])
 
+    def test_the_object_of_the_program(self) -> None:
+        seen: list[Any] = []
+
+        class Tagged(Watcher):
+            def tag(self) -> str:
+                return f"tag of {self.name}"
+
+        def hook(watcher: Any, arbiter: Any, **facts: Any) -> bool:
+            others = [one.name for one in arbiter.iter_watchers() if one != watcher]
+            seen.append((watcher.tag(), watcher == mine, watcher in set(arbiter.watchers), others))
+            watcher.calls = getattr(watcher, "calls", 0) + 1
+            return True
+
+        hooks = {"before_start": (hook, False), "after_spawn": (hook, False)}
+        mine = Tagged("mine", "sleep 1000", hooks=hooks)
+        arbiter = self.started(mine, {"name": "other", "cmd": "sleep 1000"})
+        arbiter.start_watchers().result(TIMEOUT)
+        self.assertEqual(seen, [("tag of mine", True, True, ["other"])] * 2)
+        self.assertEqual(mine.calls, 2)
+
     def test_before_an_arbiter_has_it(self) -> None:
         watcher = Watcher("w", "sleep 1000", **{"port.base": "8090"})
         self.assertEqual((watcher._options, watcher.arbiter), ({"port.base": "8090"}, None))
