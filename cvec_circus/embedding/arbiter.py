@@ -363,16 +363,6 @@ class Arbiter(Watchers):
         except Exception:
             logger.exception("%s.stop raised; shutting down all the same", type(self).__qualname__)
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for the end of its thread, unless that is the calling one."""
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def is_alive(self) -> bool:
-        """Tell whether its thread is running."""
-        return self._thread is not None and self._thread.is_alive()
-
     def _stop_at_exit(self) -> None:
         """Leave no processes behind when the program ends."""
         if os.getpid() == self._pid:  # not in a forked child, which has no thread of the arbiter
