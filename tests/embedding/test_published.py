@@ -92,6 +92,7 @@ class TestSockets(LeakCheckedTestCase):
         self.assertEqual((one.is_unix, one.socktype), (False, socket.SOCK_STREAM))
         plain = one.backlog, one.blocking, one.interface, one.replace, one.umask, one.path
         self.assertEqual(plain, (2048, False, None, False, 0o010, None))
+        self.assertEqual(CircusSocket("u", path="/run/u").location, "/run/u")
         with self.assertRaisesRegex(OSError, "socket 'web' at .* is not open; call bind"):
             one.getsockname()
         one.bind_and_listen()
