@@ -340,6 +340,10 @@ class Arbiter(Watchers):
             raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
         return end
 
+    def _emergency_stop(self) -> None:
+        """Stop everything: programs call it after an exception, as Circus' daemon does."""
+        self.stop()
+
     def _begin_to_stop(self, cause: str, actor: str) -> bool:
         """Begin the end, without waiting; return False if nothing runs. In signal handlers too."""
         if self._is_opening:

@@ -129,6 +129,18 @@ class ArbiterLoop:
         """Let a function that waits not be called."""
         timeout.is_removed = True
 
+    def run_sync(self, func: Callable[[], object], timeout: float | None = None) -> object:
+        """Call a function at once, on the calling thread, and return what it returns.
+
+        Of a promise that is its result, for which this waits.
+
+        Raises:
+            TypeError: It is a coroutine function.
+            TimeoutError: The promise takes longer than that many seconds.
+        """
+        result = require_plain("func", func, ORDERS)()
+        return result.result(timeout) if isinstance(result, Promise) else result
+
     def _begin_to_wait(self, delay: float, later: Later) -> None:
         """Begin the delay. On the supervisor thread."""
         self._reach.ask(_wait, max(delay, 0.0), partial(call, self._reach, later))
