@@ -18,6 +18,7 @@ from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.calls import ArbiterController, ArbiterLoop
 from cvec_circus.embedding.hooked import HookedWatcher
+from cvec_circus.embedding.mapped import MappedWatcher
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.published import PublishedArbiter
 from cvec_circus.embedding.reach import Reach
@@ -67,6 +68,7 @@ class Watchers(PublishedArbiter):
         self._plugins = list(plugins)
         self._sockets = list(sockets)
         self._circus = circus
+        self._made: dict[int, MappedWatcher] = {}  # for each mapping, by its id
         self._configure()
         typed = self._configuration.circus
         self.endpoint: str = typed["endpoint"]
@@ -77,20 +79,35 @@ class Watchers(PublishedArbiter):
     def _configure(self) -> None:
         """Make a configuration of the present descriptions."""
         self._configuration = from_mappings(
-            [_options(one) for one in self._described],
+            [self._options_of(one) for one in self._described],
             self._plugins,
             [one for one in self._sockets if not isinstance(one, CircusSocket)],
             self._circus,
             [one.name for one in self._sockets if isinstance(one, CircusSocket)],
         )
-        handles = {}
-        for one in self._configured():
+        handles: dict[str, Watcher] = {}
+        made: dict[int, MappedWatcher] = {}
+        for one in self._configuration.plugins:
             handles[fold(one.name)] = Watcher.of(self._reach, one.name, one.options)
-        for given in self._described:
+        for given, described in zip(self._described, self._configuration.watchers):
             if isinstance(given, Watcher):
                 given.bind(self._reach)
                 handles[fold(given.name)] = given
-        self._handles: dict[str, Watcher] = handles
+                continue
+            mapped = self._made.get(id(given)) or MappedWatcher(described.name)
+            mapped.bind(self._reach)
+            mapped.describe(described.options)
+            made[id(given)] = handles[fold(described.name)] = mapped
+        self._handles = handles
+        self._made = made
+
+    def _options_of(self, given: Described) -> Mapping[str, Any]:
+        """Return the options of a watcher; names in the environment of a mapping are replaced."""
+        if isinstance(given, Watcher):
+            return given.mapping()
+        mapped = self._made.get(id(given))
+        options = with_named_env(given)
+        return options if mapped is None else {**options, **mapped.changes()}
 
     def _configured(self) -> list[WatcherConfig | PluginConfig]:
         return [*self._configuration.watchers, *self._configuration.plugins]
@@ -328,11 +345,6 @@ class RunningArbiter(Watchers):
     def end(self) -> None:
         """Disconnect: the daemon has ended."""
         self._reach.end()
-
-
-def _options(given: Described) -> Mapping[str, Any]:
-    """Return the options of a watcher; names in the environment of a mapping are replaced."""
-    return given.mapping() if isinstance(given, Watcher) else with_named_env(given)
 
 
 def _priorities(supervisor: Supervisor) -> list[tuple[int, str]]:
