@@ -23,6 +23,7 @@ from cvec_circus import get_arbiter, logger
 __all__ = ["ArbiterHandler", "get_arbiter", "logger"]
 
 __version__ = "0.19.0"
+version_info = (0, 19, 0)
 """The version of Circus that this stands for."""
 
 cvec_circus.stands_for = __version__

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 IDLE = "tornado has calls to make on a loop that is not running"
 
 PACKAGE = "cvec_circus"
+
+_told = threading.local()
 
 ORDERS = (
     "write a plain function: orders begin when they are called, and .add_done_callback(fn) calls a "
@@ -47,8 +50,29 @@ def warn_of_overrides(cls: type, names: Iterable[str], instead: str) -> None:
 def has_idle_tornado() -> bool:
     """Tell whether tornado has a loop that is not running, with calls to come."""
     ioloop = getattr(sys.modules.get("tornado.ioloop"), "IOLoop", None)
-    loops = list(getattr(ioloop, "_ioloop_for_asyncio", ()))  # where tornado 6 keeps them
-    return any(getattr(loop, "_scheduled", ()) and not loop.is_running() for loop in loops)
+    return any(map(_is_idle, list(getattr(ioloop, "_ioloop_for_asyncio", ()))))  # of tornado 6
+
+
+def begins_to_idle() -> bool:
+    """Tell whether a function of the program has made such a loop on this thread; True once only.
+
+    The thread is none that the program could run the loop on, so not the main one.
+    """
+    asyncio = sys.modules.get("asyncio") if "tornado.ioloop" in sys.modules else None
+    if asyncio is None or getattr(_told, "here", False):
+        return False
+    try:
+        is_idle = _is_idle(asyncio.get_event_loop())
+    except RuntimeError:  # the thread has no loop
+        return False
+    _told.here = is_idle
+    return is_idle
+
+
+def _is_idle(loop: Any) -> bool:
+    """Tell whether a loop of asyncio has calls to make, and is not running."""
+    waiting = getattr(loop, "_scheduled", ()) or getattr(loop, "_ready", ())
+    return bool(waiting) and not loop.is_running()
 
 
 def warn_of_idle_tornado() -> None:

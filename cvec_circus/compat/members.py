@@ -15,10 +15,12 @@ class Members:
     Attributes:
         _circus_class: The class in Circus that a class stands for, such as "watcher.Watcher".
         _in_vain: Further methods that Circus calls of one and nothing here does, with blanks.
+        _instead: What a subclass that overrides one is to do instead.
     """
 
     _circus_class = ""
     _in_vain = ""
+    _instead = "override what its documentation names"
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -31,7 +33,7 @@ class Members:
         names = [name for place in places for name in gone.names_of(place)]
         names += [name for one in given for name in one.get("_in_vain", "").split()]
         methods = [name for name in names if callable(getattr(cls, name, None))]
-        warn_of_overrides(cls, methods, "override what its documentation names")
+        warn_of_overrides(cls, methods, cls._instead)
 
     if not TYPE_CHECKING:  # mypy must find an attribute that does not exist
 

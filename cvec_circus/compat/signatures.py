@@ -9,11 +9,11 @@ ARBITER_FURTHER = (
 )
 """What Circus' arbiter takes by position after its loop."""
 
-ARBITER_CALLS = frozenset(
+ARBITER_CALLS = (
     "initialize start_watcher start_watchers _start_watchers stop_watchers _stop_watchers"
     " manage_watchers reap_processes start_io_loop stop_controller_and_close_sockets"
     " _emergency_stop _stop _restart reload restart reload_from_config add_watcher rm_watcher"
-    " get_watcher iter_watchers statuses".split()
+    " get_watcher iter_watchers statuses"
 )
 """What Circus' commands and its loop call of an arbiter, and nothing here does."""
 

@@ -56,7 +56,8 @@ class Arbiter(Watchers):
 
     Attributes:
         endpoint, pubsub_endpoint, stats_endpoint: Where commands are taken, and events and
-            statistics are published; from the start on, the real addresses.
+            statistics are published; from the start on, the real addresses. The last is None
+            without `statsd`.
         check_delay: Seconds; reported, and passed to the plugins.
         prereload_fn: Called with this object before all watchers are reloaded; None for none.
     """
@@ -264,7 +265,8 @@ class Arbiter(Watchers):
             logger.warning("%s", warning)
         self.endpoint = supervisor.control.address
         self.pubsub_endpoint = supervisor.events.address
-        self.stats_endpoint = supervisor.stats_address
+        if self._configuration.circus["statsd"]:
+            self.stats_endpoint = supervisor.stats_address
         self._reach.begin(supervisor)
         self._pid = os.getpid()
         atexit.register(self._stop_at_exit)
@@ -338,6 +340,10 @@ class Arbiter(Watchers):
             raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
         return end
 
+    def _emergency_stop(self) -> None:
+        """Stop everything: programs call it after an exception, as Circus' daemon does."""
+        self.stop()
+
     def _begin_to_stop(self, cause: str, actor: str) -> bool:
         """Begin the end, without waiting; return False if nothing runs. In signal handlers too."""
         if self._is_opening:
@@ -360,16 +366,6 @@ class Arbiter(Watchers):
             self.stop()
         except Exception:
             logger.exception("%s.stop raised; shutting down all the same", type(self).__qualname__)
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for the end of its thread, unless that is the calling one."""
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def is_alive(self) -> bool:
-        """Tell whether its thread is running."""
-        return self._thread is not None and self._thread.is_alive()
 
     def _stop_at_exit(self) -> None:
         """Leave no processes behind when the program ends."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.base.overrides import ORDERS, require_plain
+from cvec_circus.base.overrides import IDLE, ORDERS, begins_to_idle, require_plain
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
 from cvec_circus.exc import GoneError
@@ -47,6 +47,8 @@ def call(reach: Reach, fn: Callable[..., object], *args: Any, **kwargs: Any) -> 
             if inspect.iscoroutine(result):
                 result.close()
             logger.error("%s returned a coroutine, which no loop awaits here; %s", name, ORDERS)
+    if begins_to_idle():
+        logger.warning("%s: %s: use the call_later of arbiter.loop instead", name, IDLE)
 
 
 class Later:
@@ -126,6 +128,18 @@ class ArbiterLoop:
     def remove_timeout(self, timeout: Later) -> None:
         """Let a function that waits not be called."""
         timeout.is_removed = True
+
+    def run_sync(self, func: Callable[[], object], timeout: float | None = None) -> object:
+        """Call a function at once, on the calling thread, and return what it returns.
+
+        Of a promise that is its result, for which this waits.
+
+        Raises:
+            TypeError: It is a coroutine function.
+            TimeoutError: The promise takes longer than that many seconds.
+        """
+        result = require_plain("func", func, ORDERS)()
+        return result.result(timeout) if isinstance(result, Promise) else result
 
     def _begin_to_wait(self, delay: float, later: Later) -> None:
         """Begin the delay. On the supervisor thread."""

@@ -52,7 +52,7 @@ class Process(Members):
 
     Attributes:
         name: Its name.
-        wid: Its number: what `$(circus.wid)` is in the command.
+        wid: Its number, or any name: what `$(circus.wid)` is in the command.
         pid: Its pid; 0 before the start.
         started: When it was started, in seconds since 1970; 0 before.
         stdout, stderr: The pipes to read its output from; None without a pipe.
@@ -125,7 +125,7 @@ class Process(Members):
         self._options = WATCHER_OPTIONS.complete(given)
         judge(accounts_of(self._options))
         self.name = name
-        self.wid = int(wid)
+        self.wid = wid
         self.started = 0.0
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None

@@ -37,6 +37,7 @@ class PublishedArbiter(Members):
     config_file: str | None = None
     ssh_server = None
     _restarting = False  # programs that do what Circus' daemon does read it after the end
+    stats_endpoint: str | None
     _reach: Reach
     _configuration: Configuration
     _circus: dict[str, Any]
@@ -62,9 +63,11 @@ class PublishedArbiter(Members):
         config = get_config(config_file)
         watchers = [Watcher.load_from_config(one) for one in config.pop("watchers")]
         given = {key: value for key, value in config.items() if value is not None}
+        stats_endpoint = given["stats_endpoint"]
         if not given["statsd"]:
             del given["stats_endpoint"]  # which would imply it
         arbiter = cls(watchers, given.pop("endpoint"), given.pop("pubsub_endpoint"), **given)  # type: ignore[call-arg]
+        arbiter.stats_endpoint = stats_endpoint
         arbiter.config_file = os.path.abspath(config_file)
         return arbiter
 

@@ -11,13 +11,14 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from cvec_circus import exc
-from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.compat.signatures import ARBITER_CALLS
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.calls import ArbiterController, ArbiterLoop
+from cvec_circus.embedding.hooked import HookedWatcher
+from cvec_circus.embedding.mapped import MappedWatcher
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.published import PublishedArbiter
 from cvec_circus.embedding.reach import Reach
@@ -46,10 +47,11 @@ class Watchers(PublishedArbiter):
         ctrl: An object with a `loop` that programs for Circus set, without effect.
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        instead = "commands and signals reach the supervisor directly; override start or stop"
-        warn_of_overrides(cls, ARBITER_CALLS, f"{instead}, or write hooks or a plugin")
+    _in_vain = ARBITER_CALLS
+    _instead = (
+        "commands and signals reach the supervisor directly; override start or stop, or write "
+        "hooks or a plugin"
+    )
 
     def __init__(
         self,
@@ -66,30 +68,46 @@ class Watchers(PublishedArbiter):
         self._plugins = list(plugins)
         self._sockets = list(sockets)
         self._circus = circus
+        self._made: dict[int, MappedWatcher] = {}  # for each mapping, by its id
         self._configure()
         typed = self._configuration.circus
         self.endpoint: str = typed["endpoint"]
         self.pubsub_endpoint: str = typed["pubsub_endpoint"]
-        self.stats_endpoint: str = typed["stats_endpoint"]
+        self.stats_endpoint: str | None = typed["stats_endpoint"] if typed["statsd"] else None
         self.check_delay: float = typed["check_delay"]
 
     def _configure(self) -> None:
         """Make a configuration of the present descriptions."""
         self._configuration = from_mappings(
-            [_options(one) for one in self._described],
+            [self._options_of(one) for one in self._described],
             self._plugins,
             [one for one in self._sockets if not isinstance(one, CircusSocket)],
             self._circus,
             [one.name for one in self._sockets if isinstance(one, CircusSocket)],
         )
-        handles = {}
-        for one in self._configured():
+        handles: dict[str, Watcher] = {}
+        made: dict[int, MappedWatcher] = {}
+        for one in self._configuration.plugins:
             handles[fold(one.name)] = Watcher.of(self._reach, one.name, one.options)
-        for given in self._described:
+        for given, described in zip(self._described, self._configuration.watchers):
             if isinstance(given, Watcher):
                 given.bind(self._reach)
                 handles[fold(given.name)] = given
-        self._handles: dict[str, Watcher] = handles
+                continue
+            mapped = self._made.get(id(given)) or MappedWatcher(described.name)
+            mapped.bind(self._reach)
+            mapped.describe(described.options)
+            made[id(given)] = handles[fold(described.name)] = mapped
+        self._handles = handles
+        self._made = made
+
+    def _options_of(self, given: Described) -> Mapping[str, Any]:
+        """Return the options of a watcher; names in the environment of a mapping are replaced."""
+        if isinstance(given, Watcher):
+            return given.mapping()
+        mapped = self._made.get(id(given))
+        options = with_named_env(given)
+        return options if mapped is None else {**options, **mapped.changes()}
 
     def _configured(self) -> list[WatcherConfig | PluginConfig]:
         return [*self._configuration.watchers, *self._configuration.plugins]
@@ -180,7 +198,9 @@ class Watchers(PublishedArbiter):
         self, supervisor: Supervisor, subject: core.Watcher, caller: Caller
     ) -> tuple[HookedWatcher, Watchers]:
         """Make the `watcher` and `arbiter` that hooks get. Called on the thread of the hooks."""
-        return HookedWatcher.made(self._reach, subject, caller), self
+        known = Watcher.of(self._reach, subject.name)
+        handle = self._handles.setdefault(fold(subject.name), known)
+        return HookedWatcher.made(handle, self._reach, subject, caller), self
 
     # -- orders
 
@@ -306,36 +326,6 @@ class Watchers(PublishedArbiter):
         return [partial(w.prereload_fn, w) for w in handles if w.prereload_fn is not None]
 
 
-class HookedWatcher(Watcher):
-    """A watcher as its hooks see it, also while it is being removed. Safe from any thread.
-
-    Attributes show the state of this moment. Only `env` can be changed, or set: the processes that
-    are spawned after the hook's answer get what the hook has changed in it.
-    """
-
-    @classmethod
-    def made(cls, reach: Reach, subject: core.Watcher, caller: Caller) -> HookedWatcher:
-        """Make it on the thread of the watcher's hooks, whose orders carry their names then."""
-        reach.act_for(caller)
-        watcher = cls(subject.name, "")
-        watcher._subject = subject
-        watcher.bind(reach)
-        return watcher
-
-    def lend(self, env: dict[str, str]) -> None:
-        """Show this environment from now on, and take changes in it."""
-        self._env = env
-
-    @property
-    def env(self) -> dict[str, str]:
-        """Its environment, on top of the program's own if `copy_env` is set."""
-        return self._env
-
-    @env.setter
-    def env(self, env: Mapping[str, str] | None) -> None:
-        self._env = dict(env or {})
-
-
 class RunningArbiter(Watchers):
     """The daemon as the hooks of its watchers see it. Safe from any thread."""
 
@@ -355,11 +345,6 @@ class RunningArbiter(Watchers):
     def end(self) -> None:
         """Disconnect: the daemon has ended."""
         self._reach.end()
-
-
-def _options(given: Described) -> Mapping[str, Any]:
-    """Return the options of a watcher; names in the environment of a mapping are replaced."""
-    return given.mapping() if isinstance(given, Watcher) else with_named_env(given)
 
 
 def _priorities(supervisor: Supervisor) -> list[tuple[int, str]]:

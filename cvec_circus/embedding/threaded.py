@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,6 +49,16 @@ class ThreadedArbiter(Arbiter):
         end = super().stop(timeout)
         self.join(timeout)
         return end
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end of its thread, unless that is the calling one."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def is_alive(self) -> bool:
+        """Tell whether its thread is running."""
+        return self._thread is not None and self._thread.is_alive()
 
 
 @in_order(

@@ -42,9 +42,7 @@ class Watcher:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        warn_of_overrides(
-            cls, WATCHER_CALLS, "the supervisor runs processes; use hooks or a plugin"
-        )
+        warn_of_overrides(cls, WATCHER_CALLS, "the supervisor runs them; write hooks or a plugin")
 
     @in_order(WATCHER_FURTHER)
     def __init__(
@@ -75,7 +73,7 @@ class Watcher:
             **options: Any other option; None stands for "not given".
 
         Raises:
-            OptionError: An option does not take the value.
+            OptionError: An option does not take the value, or contradicts another one.
             TypeError: A loop was given.
         """
         if loop is not None:
@@ -97,6 +95,8 @@ class Watcher:
             for key, value in given.items()
             if value is not None
         }
+        if cmd:
+            WATCHER_OPTIONS.complete(self._given)
         copied = dict(os.environ) if self._given.get("copy_env") else {}
         self._env = {**copied, **WATCHER_OPTIONS.convert_one("env", env or {})}
         self.prereload_fn = require_plain("prereload_fn", prereload_fn)

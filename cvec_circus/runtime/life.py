@@ -20,15 +20,16 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cvec_circus import exc, logger
-from cvec_circus.base.overrides import IDLE, has_idle_tornado
+from cvec_circus.base.overrides import IDLE, begins_to_idle, has_idle_tornado
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import Client
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
-from cvec_circus.runtime.loop import PluginLoop
+from cvec_circus.runtime.loop import INSTEAD, PluginLoop
 from cvec_circus.wire import progress, topics
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Life:
             wait = control.run
         try:
             if self.is_up:
-                self._plugin.handle_stop()
+                self._call_plain("handle_stop", self._plugin.handle_stop)
         except (Exception, SystemExit):
             logger.exception("%s: handle_stop raised", self.label)
         finally:
@@ -232,10 +233,10 @@ class Life:
         try:
             self.loop._open()
             self._at = "initialize"
-            self._plugin.initialize()
+            self._call_plain("initialize", self._plugin.initialize)
             self._at = "handle_init"
-            self._plugin.handle_init()
-            if has_idle_tornado():
+            self._call_plain("handle_init", self._plugin.handle_init)
+            if begins_to_idle() or has_idle_tornado():
                 logger.warning("%s: %s: use self.loop.periodic instead", self.label, IDLE)
             self._at = ""
             self.is_up = True
@@ -248,6 +249,15 @@ class Life:
                 logger.error("%s: %s raised", self.label, self._at or "the loop", exc_info=error)
         finally:
             self._park()
+
+    def _call_plain(self, name: str, fn: Callable[[], object]) -> None:
+        """Call a method of the plugin; an error says if that is a coroutine function, in vain."""
+        result = fn()
+        if isinstance(result, CoroutineType):
+            result.close()
+            logger.error(
+                "%s: %s is a coroutine, which no loop awaits; %s", self.label, name, INSTEAD
+            )
 
     def _park(self) -> None:
         self.loop._end()

@@ -12,10 +12,11 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Union
 
+from cvec_circus import logger
 from cvec_circus.base import timers
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.complaints import Complaints
-from cvec_circus.base.overrides import require_plain
+from cvec_circus.base.overrides import IDLE, begins_to_idle, require_plain
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.runtime.jobs import Jobs
 from cvec_circus.runtime.tornado_names import NO_TORNADO, TornadoNames
@@ -236,6 +237,8 @@ class PluginLoop(TornadoNames):
                 result.close()
                 error = TypeError(f"{_name(call)} is a coroutine, which no loop awaits; {INSTEAD}")
                 self._complaints.tell(error, _name(call))
+        if begins_to_idle():
+            logger.warning("%s: %s: use self.loop.periodic instead", self._name, IDLE)
 
     def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then) -> None:
         """Do a job and report its result. A worker's thread."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from logging import DEBUG, ERROR
 from queue import Empty as Empty
 from queue import Queue
+from types import CoroutineType
 from typing import Any
 
 from cvec_circus import logger
@@ -105,8 +106,12 @@ class QueueStream(Queue):  # type: ignore[type-arg]
 
 
 def _fenced(fn: Callable[..., Any], *args: Any) -> Any:
-    """Call a function that must not end the thread."""
+    """Call a function that must not end the thread; raise TypeError for a coroutine function."""
     try:
-        return fn(*args)
+        result = fn(*args)
     except SystemExit as error:
         raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise TypeError("a coroutine function, which is never awaited")
+    return result

@@ -16,6 +16,7 @@ from cvec_circus import logger
 from cvec_circus.base.complaints import Complaints
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.base.overrides import IDLE, begins_to_idle
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.control.server import FAULT
 from cvec_circus.core.watcher import Watcher
@@ -152,6 +153,8 @@ class Caller:
             if situation.cancel is not None:
                 return self._run(situation, situation.cancel, facts)
             answer = self._call(situation, facts)
+            if begins_to_idle():
+                logger.warning("%s: hook %s: %s: use a thread instead", self._name, name, IDLE)
             if os.getpid() != pid:
                 _end_copy(self._name, name, None)
             return answer

@@ -95,7 +95,7 @@ class Template:
 
     def spec(
         self,
-        wid: int,
+        wid: int | str,
         sockets: Loan,
         env: Mapping[str, str] = {},
         fds: Collection[int] = (),
@@ -106,7 +106,7 @@ class Template:
         """Return what starts the process in a slot.
 
         Args:
-            wid: The slot.
+            wid: The slot; or what a program calls a process of its own.
             sockets: Lends the listening sockets that the command refers to.
             env: Variables for this process beside those of the watcher.
             fds: Files for this process beside the sockets.
@@ -172,10 +172,10 @@ class Template:
             limits={}, scores={}, nofile=nofile, stdin=subprocess.DEVNULL, pdeathsig=0
         )
 
-    def _mark(self, wid: int) -> str:
+    def _mark(self, wid: int | str) -> str:
         return f"{self._run}:{self._name}:{wid}"
 
-    def _argv(self, env: Mapping[str, str], wid: int, sockets: Loan) -> list[str]:
+    def _argv(self, env: Mapping[str, str], wid: int | str, sockets: Loan) -> list[str]:
         """Return the words of the command.
 
         With `shell`, the words are quoted for the shell that gets them, as Circus does it: what

@@ -49,7 +49,13 @@ def call(command: str, properties: Mapping[str, Any] | None = None) -> dict[str,
 
 
 def cast(command: str, properties: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Make a request that gets no answer; see `call`."""
+    """Make a request that gets no answer; see `call`.
+
+    Raises:
+        TypeError: The command is no text, which no reply could say.
+    """
+    if not isinstance(command, str):
+        raise TypeError(f"cast takes the name of a command, not {type(command).__name__}")
     return {**call(command, properties), "msg_type": "cast"}
 
 

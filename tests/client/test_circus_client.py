@@ -48,6 +48,8 @@ class TestCircusClient(ClientCase):
         self.assertEqual(client.call({"command": "decr", "msg_type": "cast"}), {})
         client.send_message("list")
         self.assertEqual([m["command"] for m in self.daemon.requests], ["incr", "decr", "list"])
+        with self.assertRaisesRegex(TypeError, "cast takes the name of a command, not dict"):
+            client.cast({"command": "list"})  # type: ignore[arg-type]
 
     def test_the_timeout_holds_for_waiting_too(self) -> None:
         self.daemon.muted.add("stop")

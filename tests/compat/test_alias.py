@@ -33,7 +33,7 @@ assert circus.util is cvec_circus.util
 assert Watcher is cvec_circus.watcher.Watcher
 assert circus.stats.client is cvec_circus.stats.client
 assert circus.util.__spec__.name == circus.util.__name__ == "cvec_circus.util"
-assert circus.__version__ == "0.19.0" and circus.version_info
+assert circus.__version__ == "0.19.0" and circus.version_info == (0, 19, 0)
 assert to_bool("yes")
 circus.logger.warning("not shown")
 circus.logger.error("shown")

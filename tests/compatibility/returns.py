@@ -166,6 +166,9 @@ def things(calls):
     calls.see_all("CircusSockets", some, "backlog bind_and_listen_all close_all")
     process = of("process").Process
     calls.see("Process of no program", lambda: process("x", 1, "/no/such"))
+    named = process("x", "blue", "echo $(circus.wid)")
+    calls.see("Process with a name as its number", lambda: [named.wid, named.stdout.read()], plain)
+    named.stop()
     top = process("Top", 1, "sleep", args=["100"], env=dict(os.environ))
     names = "name wid args cmd working_dir shell uid gid rlimits executable use_fds watcher"
     calls.see_all("Process", top, f"{names} pipe_stdout pipe_stderr username stdout stderr")
@@ -197,6 +200,15 @@ def at_rest(calls):
     )
     calls.see_all("Watcher", watcher, f"{names} {STATE} {OF_PIDS}")
     signals(calls, "Watcher", watcher, 5)
+    for name, options in (
+        ("two singletons", {"singleton": True, "numprocesses": 2}),
+        ("a virtualenv of its own", {"virtualenv": "/", "copy_path": True}),
+        ("no such stream", {"stdout_stream": {"class": "no.such.Stream"}}),
+        ("no such hook", {"hooks": {"before_start": ("no.such.hook", False)}}),
+        ("no hook of Circus", {"hooks": {"before_any": ("os.getpid", False)}}),
+    ):
+        call = partial(of("watcher").Watcher, "w", "sleep 1", **options)
+        calls.see(f"Watcher with {name}", lambda call=call: call().name)
     arbiter = of("arbiter").Arbiter([watcher], CONTROL, EVENTS)
     names = (
         "endpoint pubsub_endpoint stats_endpoint multicast_endpoint check_delay statsd debug"

@@ -14,7 +14,7 @@ from typing import Any
 from cvec_circus import exc, get_arbiter
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.watcher import Watcher
-from tests.embedding.arbiter_case import ArbiterCase
+from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT
 
@@ -123,6 +123,26 @@ class TestHooks(ArbiterCase):
         arbiter = self.started(one)
         arbiter.start_watchers().result(TIMEOUT)
         self.assertEqual(seen, [({"port.base": "8090"}, True, "before_start")])
+
+    def test_the_object_of_the_program(self) -> None:
+        seen: list[Any] = []
+
+        class Tagged(Watcher):
+            def tag(self) -> str:
+                return f"tag of {self.name}"
+
+        def hook(watcher: Any, arbiter: Any, **facts: Any) -> bool:
+            others = [one.name for one in arbiter.iter_watchers() if one != watcher]
+            seen.append((watcher.tag(), watcher == mine, watcher in set(arbiter.watchers), others))
+            watcher.calls = getattr(watcher, "calls", 0) + 1
+            return True
+
+        hooks = {"before_start": (hook, False), "after_spawn": (hook, False)}
+        mine = Tagged("mine", "sleep 1000", hooks=hooks)
+        arbiter = self.started(mine, {"name": "other", "cmd": "sleep 1000"})
+        arbiter.start_watchers().result(TIMEOUT)
+        self.assertEqual(seen, [("tag of mine", True, True, ["other"])] * 2)
+        self.assertEqual(mine.calls, 2)
 
     def test_before_an_arbiter_has_it(self) -> None:
         watcher = Watcher("w", "sleep 1000", **{"port.base": "8090"})
@@ -316,6 +336,34 @@ class TestPlugins(ArbiterCase):
         self.assertTrue(eventually(lambda: "active" in arbiter.statuses()["look"], TIMEOUT))
         helpers = arbiter.ask(lambda supervisor: supervisor.desks.helpers._surroundings(0))
         self.assertEqual(helpers["helpers"], ["dog", "look"])
+
+
+class OnThread(Arbiter, threading.Thread):
+    """An arbiter that is a thread, too, as programs for Circus make one."""
+
+    def __init__(self, *args: Any) -> None:
+        Arbiter.__init__(self, *args)
+        threading.Thread.__init__(self, daemon=True)
+
+    def start(self, cb: Any = None) -> Any:
+        self._cb = cb
+        threading.Thread.start(self)
+
+    def run(self) -> None:
+        Arbiter.start(self, self._cb)
+
+
+class TestThread(ArbiterCase):
+    def test_one_that_is_a_thread(self) -> None:
+        arbiter = OnThread([SLEEP], *self.endpoints)
+        up = threading.Event()
+        arbiter.start(lambda started: up.set())
+        self.assertTrue(up.wait(TIMEOUT))
+        self.assertEqual((arbiter.is_alive(), arbiter.running), (True, True))
+        arbiter.stop()
+        arbiter.join(TIMEOUT)
+        self.assertEqual((arbiter.is_alive(), arbiter.running), (False, False))
+        self.nothing_left()
 
 
 class TestCoroutines(ArbiterCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Coroutine
@@ -104,10 +105,27 @@ class TestLoop(ArbiterCase):
         arbiter.stop()
         self.assertEqual(called, [2])
 
+    def test_at_once(self) -> None:
+        """A program that does what Circus' daemon does when its arbiter fails."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            arbiter = Arbiter([], f"tcp://127.0.0.1:{taken.getsockname()[1]}", self.endpoints[1])
+            with self.assertRaisesRegex(OSError, "cannot listen: Address already in use"):
+                arbiter.start()
+            self.assertIsNone(arbiter.loop.run_sync(arbiter._emergency_stop))
+        arbiter = self.started()
+        arbiter.start_watchers().result(TIMEOUT)
+        arbiter.loop.run_sync(arbiter.get_watcher("a").stop, TIMEOUT)
+        self.assertEqual(arbiter.statuses(), {"a": "stopped"})
+        arbiter.loop.run_sync(arbiter._emergency_stop)
+        self.assertFalse(arbiter.running)
+        self.nothing_left()
+
     def test_what_it_lacks(self) -> None:
         arbiter = self.make()
-        with self.assertRaisesRegex(exc.GoneError, "loop.run_sync: .* write add_callback"):
-            arbiter.loop.run_sync  # noqa: B018
+        with self.assertRaisesRegex(exc.GoneError, "loop.make_current: .* write add_callback"):
+            arbiter.loop.make_current  # noqa: B018
         with self.assertRaisesRegex(exc.GoneError, "ctrl.dispatch: .* write CircusClient"):
             arbiter.ctrl.dispatch  # noqa: B018
         self.assertFalse(hasattr(arbiter.loop, "_private") or hasattr(arbiter.ctrl, "_private"))

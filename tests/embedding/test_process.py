@@ -55,6 +55,11 @@ class TestProcess(LeakCheckedTestCase):
         self.assertEqual(process.stdout.read(), b"3 a b\n")
         self.assertEqual(process.wait(20), 0)
 
+    def test_a_name_as_its_number(self) -> None:
+        process = self.process("w", "blue", "echo $(circus.wid)")
+        assert process.stdout is not None
+        self.assertEqual((process.wid, process.stdout.read()), ("blue", b"blue\n"))
+
     def test_shell(self) -> None:
         process = self.process("w", 1, "exit 3", shell=True)
         self.assertEqual(process.wait(20), 3)

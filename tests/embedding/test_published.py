@@ -38,6 +38,12 @@ class TestArbiter(ArbiterCase):
         arbiter = Arbiter([], pidfile="/p", loglevel="debug", debug=True, endpoint_owner="root")
         shown = arbiter.pidfile, arbiter.loglevel, arbiter.debug, arbiter.endpoint_owner
         self.assertEqual(shown, ("/p", "debug", True, "root"))
+        for given, endpoint in (
+            ({}, None),
+            ({"statsd": True}, "tcp://127.0.0.1:5557"),
+            ({"stats_endpoint": "ipc:///s"}, "ipc:///s"),
+        ):
+            self.assertEqual(get_arbiter([], **given).stats_endpoint, endpoint)
 
     def test_a_subclass_sets_what_it_likes(self) -> None:
         class Own(Arbiter):
@@ -86,6 +92,7 @@ class TestSockets(LeakCheckedTestCase):
         self.assertEqual((one.is_unix, one.socktype), (False, socket.SOCK_STREAM))
         plain = one.backlog, one.blocking, one.interface, one.replace, one.umask, one.path
         self.assertEqual(plain, (2048, False, None, False, 0o010, None))
+        self.assertEqual(CircusSocket("u", path="/run/u").location, "/run/u")
         with self.assertRaisesRegex(OSError, "socket 'web' at .* is not open; call bind"):
             one.getsockname()
         one.bind_and_listen()

@@ -51,6 +51,8 @@ class TestBefore(ArbiterCase):
     def test_what_an_option_does_not_take(self) -> None:
         with self.assertRaisesRegex(exc.OptionError, "numprocesses: 'two' is not a whole number"):
             sleeper(numprocesses="two")
+        with self.assertRaisesRegex(exc.OptionError, "numprocesses: a singleton has one process"):
+            sleeper(numprocesses=2, singleton=True)
         with self.assertRaises(exc.OptionError):
             sleeper().graceful_timeout = -1
         with self.assertRaisesRegex(TypeError, "loop: .*; leave it out, and write background=True"):

@@ -51,6 +51,8 @@ class TestTable(unittest.TestCase):
 
 @unittest.skipUnless(NIGHTLY, "takes minutes and the network: CVEC_CIRCUS_NIGHTLY=1 runs it")
 class TestOfCircus(unittest.TestCase):
+    maxDiff = None
+
     @classmethod
     def setUpClass(cls) -> None:
         folder = tempfile.TemporaryDirectory()

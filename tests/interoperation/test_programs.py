@@ -87,6 +87,12 @@ class TestPrograms(LeakCheckedTestCase):
     def test_a_plugin_that_uses_its_loop(self) -> None:
         self.compare("plugin_loop")
 
+    def test_a_hook_of_a_class_of_watchers(self) -> None:
+        self.compare("hook_object")
+
+    def test_a_daemon_of_ones_own(self) -> None:
+        self.compare("own_daemon")
+
     def test_sockets_of_a_program(self) -> None:
         self.compare("own_sockets")
 

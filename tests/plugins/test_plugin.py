@@ -29,6 +29,22 @@ class TestLife(PluginCase):
         self.assertFalse(plugin.plugin_thread.is_alive())
         self.assertEqual(self.errors, [])
 
+    def test_coroutine_functions(self) -> None:
+        class Wrong(Probe):
+            async def handle_init(self) -> None:  # type: ignore[override]
+                raise AssertionError("nothing awaits it")
+
+            async def handle_stop(self) -> None:  # type: ignore[override]
+                raise AssertionError("nothing awaits it")
+
+        plugin = Wrong(self.daemon.endpoint, self.daemon.pubsub_endpoint, 1.0)
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            thread = self.run_plugin(plugin)
+            self.assertTrue(eventually(lambda: logs.output))
+            self.end(plugin, thread)
+        names = [one.partition(" is a coroutine, which")[0].split()[-1] for one in logs.output]
+        self.assertEqual(names, ["handle_init", "handle_stop"])
+
     def test_nothing_lives_in_init(self) -> None:
         """Plugins are made in people's unit tests too: no thread, no file, until it is started."""
         threads, fds = threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import threading
 import unittest
@@ -15,6 +15,7 @@ from typing import Any
 from cvec_circus.exc import GoneError
 from cvec_circus.plugins import AsyncPeriodicCallback, PluginLoop
 from tests.runtime.loop_case import LoopCase
+from tests.support.idle_tornado import Timers, is_there, needs_tornado
 
 READ, WRITE, ERROR = 1, 4, 24
 
@@ -102,11 +103,32 @@ class TestPeriodicCallback(unittest.TestCase):
         self.assertEqual((callback.jitter, callback.callback_time), (0.1, 1000.0))
 
 
+class TestIdle(LoopCase):
+    @needs_tornado
+    def test_a_timer_of_tornado_is_told_once(self) -> None:
+        timers = Timers(self)
+
+        def register(callback: Any) -> None:
+            def begin() -> None:
+                timers.begin()
+                callback()
+
+            self.loop.add_callback(begin)
+
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            self.start()
+            self.wait_for(register)
+            self.wait_for(register)
+            self.until_idle()
+        (said,) = caught.output
+        self.assertIn("tornado has calls to make on a loop that is not running: use self.", said)
+
+
 class TestAsync(LoopCase):
     def test_coroutines(self) -> None:
         """Of Python's, of tornado's, and plain functions."""
         kinds: list[Callable[[Any], Any]] = [coroutine_of, lambda fn: fn]
-        if importlib.util.find_spec("tornado"):
+        if is_there:
             kinds.append(coroutine_of_tornado)
         self.start()
         for made in kinds:

@@ -17,6 +17,7 @@ from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from tests.supervisor.hook_case import PATIENCE, Gate, HooksCase
 from tests.support.eventually import eventually
+from tests.support.idle_tornado import Timers, needs_tornado
 
 
 class TestAnswers(HooksCase):
@@ -92,6 +93,16 @@ class TestAnswers(HooksCase):
         (said,) = caught.output
         self.assertIn("web: hook before_start (", said)
         self.assertIn("has returned None, which is a no", said)
+
+    @needs_tornado
+    def test_a_timer_of_tornado_is_told_once(self) -> None:
+        timers = Timers(self)
+        watcher = self.watcher(hooks={"before_start": lambda **_: timers.begin() or True})
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            for _ in range(2):
+                self.assertEqual(self.asked(watcher, "before_start"), "")
+        (said,) = caught.output
+        self.assertIn("hook before_start: tornado has calls to make on a loop that is not", said)
 
     def test_failures(self) -> None:
         def division(**_: Any) -> Any:

@@ -83,6 +83,24 @@ class TestOwn(EmbeddedCase):
         self.assertTrue(eventually(lambda: Kept.texts.get("elsewhere") == b"word\n"))
         self.assertEqual(sys.path[-1], str(self.folder))
 
+    def test_a_coroutine_function(self) -> None:
+        async def write(data: Any) -> None:
+            raise AssertionError("nothing awaits it")
+
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.arbit(self.shell("a", "echo word; exec sleep 1000", stream=write))
+            self.assertTrue(eventually(lambda: logs.output))
+        self.assertIn("a coroutine function, which is never awaited", logs.output[0])
+
+    def test_one_that_cannot_be_imported(self) -> None:
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            lost = self.shell("a", "echo word; exec sleep 1000", **{"class": "no_such.Stream"})
+            self.arbit(lost, self.own("b", "echo word; exec sleep 1000"))
+            self.assertTrue(eventually(lambda: Kept.texts.get("b") == b"word\n"))
+            self.assertTrue(eventually(lambda: logs.output))
+        self.assertIn("a: cannot make the stream no_such.Stream: ModuleNotFound", logs.output[0])
+        self.assertEqual(self.wire.call("status", name="a")["status"], "active")
+
     def test_syslog(self) -> None:
         server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(server.close)
