@@ -6,6 +6,7 @@ import argparse
 import gc
 import logging
 import os
+import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ from cvec_circus import __version__, logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.config.dependencies import dependants
-from cvec_circus.daemon import container
 from cvec_circus.daemon.estate import go_on, take
 from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.daemon.watchdog import Watchdog
@@ -108,8 +108,8 @@ class Daemon:
         """
         arguments, circus = self._arguments, self._configuration.circus
         proctable.require()
-        if container.is_first():
-            container.share_output()
+        if os.geteuid() == 0:
+            share_output()
         name = circus["proc_name"]
         if name == PROC_NAME:
             prctl.set_name(name)
@@ -288,6 +288,23 @@ class Daemon:
             self._log.after(release)
             # The first processes start after this: they must not inherit the launcher's stderr.
             released.wait(RELEASE_TIMEOUT)
+
+
+def share_output() -> None:
+    """Let programs of other users open /dev/stdout and /dev/stderr, where these are our pipes.
+
+    A shell or a container's runtime makes the pipes for the user that it starts, which may change
+    the user only as root. A pipe without a path has names below /proc/PID/fd alone, so only who has
+    it open already can open it once more.
+    """
+    for fd in (1, 2):
+        try:
+            found = os.fstat(fd)
+            has_path = not os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
+            if found.st_uid == os.geteuid() and not has_path:
+                os.fchmod(fd, stat.S_IMODE(found.st_mode) | 0o222)
+        except OSError:
+            pass  # it is closed, or on a file system that is read-only: then all is as it was
 
 
 def trace_garbage() -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import unittest
@@ -143,6 +144,21 @@ class TestSurvival(Case):
         daemon = self.daemon(f"{text}stdout_stream.filename = {{DIR}}/x\n")
         log = daemon.folder / "x"
         self.assertTrue(eventually(lambda: log.exists() and "opened\n" in log.read_text()))
+
+    @as_root
+    def test_another_user_opens_the_output_of_the_daemon_by_name(self) -> None:
+        """The same without a stream, where the daemon's output is a pipe -> allowed."""
+        cmd = sh("echo too > /dev/stderr; echo opened > /dev/stdout; exec sleep 7772")
+        daemon = self.daemon(f"[watcher:w]\ncmd = {cmd}\nuid = nobody\ngid = 65534\n")
+        daemon.out.containing("opened")
+        daemon.signal(signal.SIGTERM)
+        self.assertIn("too", daemon.log.rest())
+
+    @as_root
+    def test_a_named_pipe_keeps_its_mode(self) -> None:
+        """`cvec_circusd > fifo` -> the file at that path stays as it is."""
+        daemon = self.daemon(wrapper=["sh", "-c", 'mkfifo -m 600 fifo; exec "$0" "$@" 1<> fifo'])
+        self.assertEqual(stat.S_IMODE((daemon.folder / "fifo").stat().st_mode), 0o600)
 
     def test_a_client_in_a_forked_child(self) -> None:
         """A client that has been used, and `os.fork()` -> an error that says so in the child, at
