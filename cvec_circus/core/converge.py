@@ -309,7 +309,8 @@ class Steps(Scheduler):
         return spare > 0
 
     def _shed_surplus(self, watcher: Watcher) -> bool:
-        """Free surplus places; return whether the turn was over before all of them were free."""
+        """Free surplus places; return whether the turn was over before all of them were free, or
+        replacements have waited for that."""
         places = watcher.places
         surplus = places.held - watcher.goal.numprocesses
         if surplus <= 0:
@@ -324,7 +325,7 @@ class Steps(Scheduler):
                 self.stop(watcher, process, watcher.goal.size_cause)
                 if self.turn_is_over():
                     return places.held > watcher.goal.numprocesses
-        return False
+        return bool(places.expired)
 
 
 def failure(watcher: Watcher) -> str:
