@@ -161,18 +161,20 @@ class Supervisor:
         names = [one.name for one in self.configuration.watchers]
         estate = self._estate
         handed, self._handed = self._handed, None
+        is_new = False
         if handed is not None:
             self._carry_on(handed)
         elif estate is not None and estate.heritage is not None:
             self._go_on(estate, estate.heritage)
         else:
+            is_new = True
             for one in self.configuration.watchers:
                 self.roster.give(Add(Watcher(one.name, one.options), FROM_FILE))
             for watcher in self.desks.helped:
                 self.roster.give(Add(watcher, FROM_FILE))
             self.roster.give(Start(None, FROM_FILE), self._when_started)
         self.desks.bookkeeper.begin(self.roster.all_watchers(), names)
-        self.loop.post(self.loop.post, self._open)  # the first turn is for spawning
+        self.loop.post(self.loop.post, self._open, is_new)  # the first turn is for spawning
 
     def _go_on(self, estate: Estate, heritage: Heritage) -> None:
         """Take over what an earlier daemon has left, then make it what the configuration says."""
@@ -194,19 +196,23 @@ class Supervisor:
         carry_on(self.desks, handed, self.configuration, FROM_FILE)
         self.target.started_at = handed.document["started_at"]
 
-    def _open(self) -> None:
+    def _open(self, is_new: bool) -> None:
         """Read commands, those that are there already too: by now everything has begun.
 
-        Threads are started before that, for memory may be short later.
+        Before that, prepare for a shortage of memory: start threads, and load the commands, for a
+        Python may crash if it has no memory for a module. A daemon that goes on loads them later:
+        it has clients that wait.
         """
         self.desks.chores.start()
         self.desks.endings.walker.start()
+        if is_new:
+            table.load_all()
         self.control.open()
         self.desks.own_files.begin()
-        self._load(iter(table.NAMES))
+        self._load(iter(() if is_new else table.NAMES))
 
     def _load(self, names: Iterator[str]) -> None:
-        """Load the commands, and what reads the configuration again, which must be of the daemon's
+        """Load these commands, and what reads the configuration again, which must be of the daemon's
         own version after an upgrade on disk: one a turn, so that requests are answered meanwhile.
 
         Then read the output of what was taken over.

@@ -59,7 +59,7 @@ class TestFailures(ReloadCase):
         self.assertEqual((reply["applied"], reply["failed"]), (["job"], ["job"]))
         self.assertRegex(
             reply["reason"],
-            r"^reloadconfig of job: process \d+ exited with 3 after \S+ s, before it was ready; "
+            r"^reloadconfig of job: process \d+ exited with 3 after [^,]+ s, before it was ready; "
             "applied: job$",
         )
         self.assertFalse(self.reload()["changes"])  # so it is not tried again

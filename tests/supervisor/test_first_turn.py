@@ -26,8 +26,8 @@ class TestFirstTurn(LeakCheckedTestCase):
         reply = self.ask("status")
         self.assertIn(reply["statuses"]["a"], ("starting", "active"))
 
-    def test_an_answer_waits_for_no_command_to_be_loaded_but_its_own(self) -> None:
-        answered = threading.Event()
+    def test_a_daemon_that_goes_on_answers_before_all_commands_are_loaded(self) -> None:
+        answered, begin = threading.Event(), Supervisor._open
 
         class Names(tuple[str, ...]):
             """Commands without end, until the answer is there."""
@@ -36,7 +36,8 @@ class TestFirstTurn(LeakCheckedTestCase):
                 while not answered.is_set():
                     yield "ping"
 
-        with mock.patch.object(table, "NAMES", Names(table.NAMES)):
+        goes_on = mock.patch.object(Supervisor, "_open", lambda it, _: begin(it, is_new=False))
+        with goes_on, mock.patch.object(table, "NAMES", Names(table.NAMES)):
             self.assertEqual(self.ask("ping", answered.set)["status"], "ok")
 
     def ask(self, command: str, then: Callable[[], object] = lambda: None) -> dict[str, Any]:
