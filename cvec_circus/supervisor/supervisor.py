@@ -212,10 +212,10 @@ class Supervisor:
         self._load(iter(() if is_new else table.NAMES))
 
     def _load(self, names: Iterator[str]) -> None:
-        """Load these commands, and what reads the configuration again, which must be of the daemon's
-        own version after an upgrade on disk: one a turn, so that requests are answered meanwhile.
+        """Load these commands one a turn, so that requests are answered meanwhile; then what reads
+        the configuration again; then read the output of what was taken over.
 
-        Then read the output of what was taken over.
+        All of that must be of the daemon's own version, also after an upgrade on disk.
         """
         name = next(names, None)
         if name is not None:
