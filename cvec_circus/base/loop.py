@@ -257,9 +257,10 @@ class Loop:
 
     def _turn(self) -> None:
         readable = self._poll()
-        if self.rung and (self.wakeup.fd, self.wakeup.clear) not in readable:
-            self.wakeup.clear()
-        self.rung = False
+        if self.rung:
+            self.rung = False
+            if (self.wakeup.fd, self.wakeup.clear) not in readable:
+                self._call(self.wakeup.clear, ())
         self.beats += 1
         self._in_turn = True
         try:

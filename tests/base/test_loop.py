@@ -289,6 +289,24 @@ class TurnTest(LoopTestCase):
             self.loop.run()
         self.assertEqual(len(polls), 2)
 
+    def test_a_wake_up_that_cannot_be_read_is_told_and_read_later(self):
+        real, refused = self.loop.wakeup.clear, [MemoryError()]
+
+        def clear():
+            if refused:
+                raise refused.pop()
+            real()
+
+        def ring():
+            self.loop.wakeup.set()
+            self.loop.rung = True
+
+        with mock.patch.object(self.loop.wakeup, "clear", clear):
+            self.loop.call_later(0.0, ring)
+            self.loop.call_later(0.05, self.loop.stop)
+            self.loop.run()
+        self.assertEqual([type(error) for error, _ in self.errors], [MemoryError])
+
     def test_stop_before_run_counts(self):
         self.loop.stop()
         self.loop.run()
