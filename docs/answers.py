@@ -38,7 +38,10 @@ ANSWERS: dict[str, dict[str, str]] = {
         "seq": "The number of the latest event.",
         "run": "Which life of the daemon this is.",
     },
-    "get": {"options": "The requested options, by name."},
+    "get": {
+        "options": "With one `name`: the requested options, by name.",
+        "watchers": "For several: an object with `options` for each, by watcher.",
+    },
     "globaloptions": {"options": "The options, by name."},
     "graph": {
         "watchers": "For each watcher, by name: its `phase`; `depends_on`, the condition by the "
@@ -77,7 +80,10 @@ ANSWERS: dict[str, dict[str, str]] = {
         "watcher_name": "With one `name`: that name.",
     },
     "numwatchers": {"numwatchers": "How many watchers there are."},
-    "options": {"options": "Every option, by name, including your own."},
+    "options": {
+        "options": "With one `name`: every option, by name, including your own.",
+        "watchers": "For several: an object with `options` for each, by watcher.",
+    },
     "ping": {
         "pid": "The daemon's.",
         "version": "The daemon's.",
@@ -160,6 +166,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "wait": {"phases": "The phase of each, by name; empty for `gone`."},
     "why": {
+        "watchers": "For several: an object with all of the following for each, by watcher.",
         "name": "The watcher's name.",
         "state": "Its state, as in `status`.",
         "phase": "Its phase.",

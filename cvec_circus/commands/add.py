@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cvec_circus.commands.base import Call, Command, Fields, Property
@@ -37,8 +38,9 @@ class Add(Command):
         is_option = WATCHER_OPTIONS.find(key) is not None
         return " (it belongs in options)" if is_option else super().near(key)
 
-    def accounts(self, call: Call) -> Accounts | None:
-        return convert_accounts(call.props["options"], dict.fromkeys(ACCOUNTS))
+    def accounts(self, call: Call) -> Mapping[Accounts, str]:
+        wanted = convert_accounts(call.props["options"], dict.fromkeys(ACCOUNTS))
+        return {} if wanted is None else {wanted: ""}
 
     def execute(self, call: Call) -> Fields | None:
         props = call.props

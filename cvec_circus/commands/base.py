@@ -20,7 +20,6 @@ from cvec_circus.commands.kinds import (
     to_match_method,
     to_reason,
     to_waiting,
-    to_watcher,
     to_watchers,
 )
 from cvec_circus.commands.naming import one_or_more
@@ -86,9 +85,9 @@ class Property(NamedTuple):
             raise MessageError(f"message invalid: {self.name}: {problem}") from None
 
 
-NAME = Property("name", to_watcher, mandatory=True, null=False, doc="The watcher's name.")
 _NAMES = "The watchers, by name or pattern: one, or a list"
-NAMES = NAME._replace(kind=to_watchers, doc=f"{_NAMES}.")
+NAMES = Property("name", to_watchers, mandatory=True, null=False, doc=f"{_NAMES}.")
+FIRST_NAMES = NAMES._replace(doc=f"{_NAMES}; on the command line, one name or pattern.")
 ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; by default all.")
 PID = Property("pid", to_integer, low=1, doc="One process of one watcher; by default all.")
 MOST_NAMED = 5
@@ -147,18 +146,13 @@ class Call(NamedTuple):
         """The cause of what the request orders."""
         return self.answer.cause(f"command:{self.command}", self.props["reason"])
 
-    def one(self, known: bool = False) -> TargetWatcher:
-        """Find the one watcher that `name` names; with `match`, or as a list, also by a pattern.
-
-        With `known` it may be one that was left out.
+    def one(self) -> TargetWatcher:
+        """Find the one watcher that `name` stands for.
 
         Raises:
             MessageError: There is none, or there are several.
         """
-        name = self.props["name"]
-        if isinstance(name, str) and self.props.get("match") is None and not known:
-            return self.target.find(name)
-        found = self.each(known)
+        name, found = self.props["name"], self.each()
         if len(found) > 1:
             text = name if isinstance(name, str) else ", ".join(name)[:200]
             names = ", ".join(sorted(watcher.name for watcher in found))[:200]
@@ -200,6 +194,12 @@ class Call(NamedTuple):
         """
         name = self.props["name"]
         return isinstance(name, str) and is_name(name, watchers)
+
+    def tell(self, watchers: Watchers, about: Callable[[Any], Fields]) -> Fields:
+        """Answer a question about one watcher; for a list or a pattern, that of each, by name."""
+        if self.names(watchers):
+            return about(watchers[0])
+        return {"watchers": {watcher.name: about(watcher) for watcher in watchers}}
 
     def give(self, order: Order, shape: Shape = lambda outcome: {}) -> Fields | None:
         """Give an order; if the sender waits, answer at its end with what `shape` makes of it.
@@ -301,13 +301,13 @@ class Command(MessageMaker):
         """Make the call that `accounts` and `execute` take."""
         return Call(self.name, target, props, answer)
 
-    def accounts(self, call: Call) -> Accounts | None:
-        """Return the users and groups to look up before `execute`.
+    def accounts(self, call: Call) -> Mapping[Accounts, str]:
+        """Return the users and groups to look up before `execute`: see `options.rights.judge`.
 
         Raises:
             CircusError: The message makes no sense.
         """
-        return None
+        return {}
 
     def execute(self, call: Call) -> Fields | None:
         """Carry the command out.

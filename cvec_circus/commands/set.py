@@ -1,17 +1,17 @@
-"""set: change options of a watcher while it runs."""
+"""set: change options of watchers while they run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property
-from cvec_circus.commands.target import gaps
+from cvec_circus.commands.base import FIRST_NAMES, MATCH, YES, Call, Command, Fields, Property
+from cvec_circus.commands.target import TargetWatcher, gaps
 from cvec_circus.exc import ArgumentError, MessageError, OptionError, OptionsError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.rights import ACCOUNTS, accounts_of
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.wire.orders import SetOptions
+from cvec_circus.wire.orders import SetOptions, together
 
 if TYPE_CHECKING:
     from cvec_circus.options.rights import Accounts
@@ -22,9 +22,10 @@ _UNKNOWN = "unknown option"
 
 class Set(Command):
     name = "set"
-    doc = "Change options of a watcher."
+    doc = "Change options of watchers."
     properties = (
-        NAME,
+        FIRST_NAMES,
+        MATCH,
         Property("options", to_mapping, mandatory=True, doc="Options and their new values."),
     )
     usage = "NAME OPTION VALUE [OPTION VALUE ...]"
@@ -33,19 +34,32 @@ class Set(Command):
     mutating = True
     proves = True
 
-    def accounts(self, call: Call) -> Accounts | None:
+    def accounts(self, call: Call) -> Mapping[Accounts, str]:
         if call.props["options"].keys().isdisjoint(ACCOUNTS):
-            return None
-        return convert_accounts(call.props["options"], call.target.options(call.one()))
+            return {}
+        found: dict[Accounts, str] = {}
+        watchers = call.each()
+        for one in watchers:
+            name = one.name if len(watchers) > 1 else ""
+            wanted = convert_accounts(call.props["options"], call.target.options(one))
+            if wanted is not None:
+                found.setdefault(wanted, name)
+        return found
 
     def execute(self, call: Call) -> Fields | None:
-        watcher = call.one()
-        options = convert_options(call.props["options"])
-        changed = WATCHER_OPTIONS.changes(options, watcher.options)
-        # What it has already may be what is being rolled out: the order waits for that, too.
-        names = (key if key in watcher.options else key.partition(".")[0] for key in options)
-        same = {name: watcher.options[name] for name in names if name in watcher.options}
-        return call.give(SetOptions(watcher, {**same, **changed}, call.cause), gaps)
+        """Judge the options for each watcher, then give one order: to all of them, or to none."""
+        watchers = call.each()
+        options, cause = convert_options(call.props["options"]), call.cause
+        each = []
+        for watcher in watchers:
+            try:
+                changed = WATCHER_OPTIONS.changes(options, watcher.options)
+            except OptionError as problem:
+                if len(watchers) == 1:
+                    raise
+                raise MessageError(f"{watcher.name}: {problem}") from None
+            each.append(SetOptions(watcher, {**_same(options, watcher), **changed}, cause))
+        return call.give(together(each, cause), gaps)
 
     def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 3 or len(args) % 2 == 0:
@@ -57,6 +71,15 @@ class Set(Command):
             key: _typed_if_possible(key, value) for key, value in zip(args[1::2], args[2::2])
         }
         return self.typed({"name": args[0], "options": options, **switches})
+
+
+def _same(options: Mapping[str, Any], watcher: TargetWatcher) -> dict[str, Any]:
+    """Return what a watcher has of these options already.
+
+    It may be what is being rolled out: the order waits for that, too.
+    """
+    names = (key if key in watcher.options else key.partition(".")[0] for key in options)
+    return {name: watcher.options[name] for name in names if name in watcher.options}
 
 
 def convert_options(given: Mapping[str, Any], is_open: bool = False) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
 
 from cvec_circus.base.figures import duration
-from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
-from cvec_circus.commands.render import check_lines, ending
+from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields
+from cvec_circus.commands.render import by_name, check_lines, ending
 from cvec_circus.system.signals import to_name
 from cvec_circus.wire.outcome import lasting, standing
 
@@ -17,14 +17,16 @@ CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 
 class Why(Command):
     name = "why"
-    doc = "Explain a watcher's state, with the evidence."
-    properties = (NAME, MATCH)
-    usage = "NAME"
+    doc = "Explain the states of watchers, with the evidence."
+    properties = (NAMES, MATCH)
+    usage = "NAME [NAME ...]"
 
     def execute(self, call: Call) -> Fields | None:
-        return call.target.explain(call.one(known=True))
+        return call.tell(call.each(known=True), call.target.explain)
 
     def words(self, reply: Fields) -> str:
+        if "watchers" in reply:
+            return "\n\n".join(self.words(one) for _, one in by_name(reply["watchers"]))
         sentence = reply["sentence"]
         end = "" if sentence.endswith((".", "!", "?")) else "."  # a program has written that
         return "\n".join([f"{sentence}{end}", *_evidence(reply)])

@@ -33,7 +33,7 @@ MOST = 1000
 """How many messages may wait for look-ups; more are refused."""
 
 Problem = Optional[CircusError]
-LookUp = Callable[[Accounts, Callable[[Optional[OptionError]], object]], object]
+LookUp = Callable[[Mapping[Accounts, str], Callable[[Optional[OptionError]], object]], object]
 """Looks up accounts on another thread, then calls a function with what is wrong with them, or None.
 Raises CircusError if that is impossible now."""
 
@@ -203,7 +203,9 @@ def explain(problem: Exception) -> tuple[str, int]:
 class Pending(NamedTuple):
     """One message, and how to carry it out. Immutable."""
 
-    accounts: Callable[[], Accounts | None]  # what to look up, asked when the message is next
+    accounts: Callable[
+        [], Mapping[Accounts, str]
+    ]  # what to look up, asked when the message is next
     now: Callable[[], object]  # carries it out, or raises why not
     later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
     waits_here: bool = False  # its sender holds up the supervisor thread until it is carried out
@@ -247,7 +249,7 @@ class Deferred:
         accounts = message.accounts()
         if message.waits_here:
             judge(accounts)
-        if accounts is None or message.waits_here:
+        if not accounts or message.waits_here:
             message.now()
             return
         self._admit(queued)
@@ -276,7 +278,7 @@ class Deferred:
         for queued in dict.fromkeys(chain.from_iterable(lines.values())):
             queued.message.later(SupervisorStopped("the supervisor has stopped"))
 
-    def _begin(self, queued: Queued, accounts: Accounts) -> None:
+    def _begin(self, queued: Queued, accounts: Mapping[Accounts, str]) -> None:
         queued.is_looked_up = True
         self._look_up(accounts, lambda problem: self._looked_up(queued, problem))
 
@@ -301,7 +303,7 @@ class Deferred:
             problem = None
             try:
                 accounts = queued.message.accounts()
-                if accounts is not None:
+                if accounts:
                     self._begin(queued, accounts)
                     continue
             except CircusError as error:

@@ -39,7 +39,7 @@ def question_of(client: Client, command: str, properties: Fields) -> str:
         CallError: The daemon gives no usable reply.
     """
     if command == "set":
-        return _of_set(client, properties["name"], properties["options"])
+        return _of_set(client, properties)
     if "name" in properties or properties.get("dry_run"):
         return ""
     watchers = client.call("numwatchers").get("numwatchers")
@@ -62,13 +62,26 @@ def question_of_loss(command: str, refused: Fields) -> str:
     )
 
 
-def _of_set(client: Client, name: str, options: Fields) -> str:
-    shown = client.call("options", name=name).get("options", {})
-    fresh = [key for key in options if needs_fresh(key) and _differs(key, options[key], shown)]
-    count = client.call("numprocesses", name=name).get("numprocesses") if fresh else 0
+def _of_set(client: Client, properties: Fields) -> str:
+    options, chosen = properties["options"], {"name": properties["name"]}
+    if "match" in properties:
+        chosen["match"] = properties["match"]
+    reply = client.call("options", **chosen)
+    each = reply.get("watchers", {chosen["name"]: reply})
+    fresh: dict[str, None] = {}
+    names = []
+    for name, one in each.items():
+        shown = one.get("options", {})
+        keys = [key for key in options if needs_fresh(key) and _differs(key, options[key], shown)]
+        fresh.update(dict.fromkeys(keys))
+        names += [name] if keys else []
+    asked = names[0] if len(names) == 1 else names
+    count = client.call("numprocesses", name=asked).get("numprocesses") if fresh else 0
     if not count:  # none runs, or there is no such watcher
         return ""
-    return f"set {', '.join(fresh)} of {name} and replace its {counted(count, 'process')}? [y/N] "
+    whose = "its" if len(names) == 1 else "their"
+    which = f"{', '.join(fresh)} of {first_of(names, MOST_NAMES)}"
+    return f"set {which} and replace {whose} {counted(count, 'process')}? [y/N] "
 
 
 def _differs(key: str, value: Any, shown: Fields) -> bool:

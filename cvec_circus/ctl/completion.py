@@ -64,7 +64,9 @@ class Candidates:
             return []
         if command.name == "globaloptions":
             return sorted(self._ask("globaloptions").get("options", ()))
-        there = self._ask("options", name=before[0]).get("options", ())
+        reply = self._ask("options", name=before[0])
+        each = reply.get("watchers", {"": reply}).values()
+        there = {key for one in each for key in one.get("options", ())}
         if command.name == "get":
             return sorted(there)
         known = (option.name for option in WATCHER_OPTIONS)

@@ -44,7 +44,7 @@ def why_unreachable(
 def near_watcher(name: str, endpoint: str) -> str:
     """Make the hint that follows a name that no watcher has; "" if none is near.
 
-    A pattern matches none here only where a single watcher is to be named.
+    A pattern can be one here only where `--match simple` makes it a name.
     """
     names = {each.lower(): each for each in Candidates(endpoint).names()}
     if matching := [names[each] for each in names if fnmatchcase(each, name.lower())]:

@@ -123,7 +123,8 @@ class Process(Members):
         given = {key: value for key, value in given.items() if value is not None}
         given = {**_borrowed(watcher), **WATCHER_OPTIONS.convert(given)}
         self._options = WATCHER_OPTIONS.complete(given)
-        judge(accounts_of(self._options))
+        wanted = accounts_of(self._options)
+        judge({} if wanted is None else {wanted: ""})
         self.name = name
         self.wid = wid
         self.started = 0.0

@@ -52,14 +52,18 @@ def why_no_user(user: int | str | None) -> str:
     return ""
 
 
-def judge(wanted: Accounts | None) -> None:
+def judge(each: Mapping[Accounts, str]) -> None:
     """Refuse accounts that are not there, as `problems` does.
+
+    Args:
+        each: Accounts, each with the watcher to name in a refusal; "" names none.
 
     Raises:
         OptionError: The first problem.
     """
-    for key, reason in problems(wanted):
-        raise OptionError(key, reason)
+    for wanted, name in each.items():
+        for key, reason in problems(wanted):
+            raise OptionError(f"{name}: {key}" if name else key, reason)
 
 
 def problems(wanted: Accounts | None) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from cvec_circus.options.doubts import doubts
 from cvec_circus.options.needs import NEEDS, circle, circle_text
 from cvec_circus.options.references import REFERRING, references, unknown_sockets
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.wire.orders import Add, Order, Resize, SetOptions
+from cvec_circus.wire.orders import Add, Configure, Order, Resize, SetOptions
 from cvec_circus.wire.topics import fold
 
 Sockets = Callable[[], Iterable[Mapping[str, Any]]]
@@ -35,8 +35,15 @@ def admit(order: Order, roster: Roster, sockets: Sockets, most: int) -> None:
     Raises:
         OptionError: By it a watcher would have more processes than that, wait for itself, or refer
             to a socket that is not there.
+        MessageError: By one of several orders as one; it names the watcher.
     """
-    if isinstance(order, Resize):
+    if isinstance(order, Configure):
+        for one in order.orders:
+            try:
+                admit(one, roster, sockets, most)
+            except exc.OptionError as problem:
+                raise exc.MessageError(f"{one.watcher.name}: {problem}") from None
+    elif isinstance(order, Resize):
         check_size(order.numprocesses, most)
     elif isinstance(order, SetOptions):
         check_size(order.options.get("numprocesses", 0), most)

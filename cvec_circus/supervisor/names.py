@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.patterns import regex
@@ -81,15 +81,21 @@ class NameDesk:
     def __init__(self, loop: Loop, chore: Chore) -> None:
         self._loop, self._chore = loop, chore
 
-    def look_up(self, wanted: Accounts, then: Callable[[OptionError | None], object]) -> None:
-        """Look up accounts; `then` gets what is wrong with them, None if nothing is, later.
+    def look_up(
+        self, wanted: Mapping[Accounts, str], then: Callable[[OptionError | None], object]
+    ) -> None:
+        """Look up accounts, as `judge` takes them.
+
+        `then` gets what is wrong with them, None if nothing is, later.
 
         Raises:
             CircusError: There is no thread for it.
         """
         self._chore.attempt(self._look_up, wanted, then)
 
-    def _look_up(self, wanted: Accounts, then: Callable[[OptionError | None], object]) -> None:
+    def _look_up(
+        self, wanted: Mapping[Accounts, str], then: Callable[[OptionError | None], object]
+    ) -> None:
         """On the names thread."""
         problem: OptionError | None = OptionError(
             "uid", "cannot be looked up now; the daemon's log has more"

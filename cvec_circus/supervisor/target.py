@@ -25,7 +25,7 @@ from cvec_circus.supervisor.reload.rehearsal import rehearse
 from cvec_circus.supervisor.sampler import rows_of
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Restart
+from cvec_circus.wire.orders import Add, Order, Quit, Reload, Restart
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -303,11 +303,10 @@ class Target:
         """Give an order to the roster, when it is that order's turn.
 
         Raises:
-            OptionError: See `admission.admit`.
+            CircusError: See `admission.admit`.
         """
         most = self._loaded.configuration.circus["max_processes"]
-        for one in order.orders if isinstance(order, Configure) else (order,):
-            admit(one, self._roster, self.sockets, most)
+        admit(order, self._roster, self.sockets, most)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:

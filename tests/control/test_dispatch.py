@@ -248,18 +248,17 @@ class TestDeferred(unittest.TestCase):
     def setUp(self) -> None:
         self.asked: list[tuple[Accounts, Any]] = []
         self.done: list[Any] = []
-        self.deferred = Deferred(lambda accounts, then: self.asked.append((accounts, then)))
+        self.deferred = Deferred(lambda each, then: self.asked.append((*each, then)))
 
     def send(
         self, what: str, name: str | None = "w", client: str = "me", needs: Any = None
     ) -> None:
         """Send a message that needs these accounts, which may be an error."""
 
-        def accounts() -> Accounts | None:
+        def accounts() -> dict[Accounts, str]:
             if isinstance(needs, Exception):
                 raise needs
-            found: Accounts | None = needs
-            return found
+            return {} if needs is None else {needs: ""}
 
         def now() -> None:
             self.done.append(what)

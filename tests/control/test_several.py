@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import MOST_PATTERNS
+from cvec_circus.commands.kinds import to_watchers
+from cvec_circus.commands.table import load_all
+from cvec_circus.wire.outcome import Outcome
 from tests.control.control_case import AnsweringCase
 from tests.control.fake_target import FakeWatcher
 
 SEVERAL = (
-    "decr incr kill list numprocesses reload restart rm signal start stats status stop".split()
-)
-"""The commands that take lists."""
+    "decr get incr is-active kill list logs numprocesses options reload reopen restart rm set "
+    "signal start stats status stop wait why"
+).split()
+"""The commands that take lists: all with a name, but for one."""
+
+MORE = {"signal": {"signum": 1}, "get": {"keys": "cmd"}, "set": {"options": {"priority": 2}}}
+"""What else a message of theirs needs."""
+
+ALWAYS = ("status", "time", "id")
 
 
 class TestSeveral(AnsweringCase):
@@ -125,23 +134,63 @@ class TestSeveral(AnsweringCase):
             self.assertEqual(list(reply["watchers"]), ["One Shot", "web"])
         self.assertEqual(self.ask("status", name="we*")["statuses"], {"web": "active"})
 
+    def test_questions_about_each(self) -> None:
+        both = ["web", "solo"]
+        for command, given in (("options", {}), ("get", {"keys": ["cmd"]}), ("why", {})):
+            of_one = {}
+            for name in both:
+                reply = self.ask(command, name=name, **given)
+                of_one[name] = {key: reply[key] for key in reply if key not in ALWAYS}
+                self.answers(of_one[name], command, name=name.upper(), match="glob", **given)
+            self.answers({"watchers": of_one}, command, name=["web", "s*"], **given)
+            only = {"watchers": {"web": of_one["web"]}}
+            self.answers(only, command, name=["web"], **given)
+            self.answers(only, command, name="we*", **given)
+        self.refuses(3, "solo: 'flapping.max_retry'", "get", name=both, keys="flapping.max_retry")
+        self.refuses(3, "'nope' option not found", "get", name=["web"], keys="nope")
+
+    def test_set(self) -> None:
+        both = ["web", "solo"]
+        self.answers({}, "set", name=both, options={"priority": 2})
+        self.answers({}, "set", name="we*", options={"priority": 2}, waiting=True)
+        self.loop.ask(setattr, self.target, "outcome", Outcome(gap=["solo"]))
+        given = {"name": "[sw]*", "options": {"cmd": "sleep 5"}, "reason": "new", "waiting": True}
+        self.answers({"gap": ["solo"]}, "set", **given)
+        to_2, to_5 = {"priority": 2}, {"cmd": "sleep 5"}
+        self.orders(
+            ("configure", [("setoptions", "web", to_2), ("setoptions", "solo", to_2)]),
+            ("setoptions", "web", to_2),
+            (
+                "configure",
+                [("setoptions", "web", to_5, "new"), ("setoptions", "solo", to_5, "new")],
+                "new",
+            ),
+        )
+        said = "solo: "
+        self.refuses(3, said, "set", name=both, options={"numprocesses": 3})
+        self.refuses(3, "numproceses", "set", name=both, options={"numproceses": 3})
+
 
 class TestRefusals(AnsweringCase):
     def test_a_list_where_one_is_wanted(self) -> None:
-        for command, given in (("options", {}), ("get", {"keys": "cmd"})):
-            self.refuses(3, "name: a list is not text", command, name=["web"], **given)
-        self.refuses(3, "name: ", "set", name=["web"], options={"priority": 2})
-        self.refuses(3, "name: ", "add", name=["web"], cmd="sleep 5")
+        self.refuses(3, "name: a list is not text", "add", name=["web"], cmd="sleep 5")
+
+    def test_every_command_with_a_name_takes_several(self) -> None:
+        named = {name for name, one in load_all().items() if "name" in one.by_name}
+        self.assertEqual(named, {*SEVERAL, "add"})
+        for name in named - {"add"}:
+            self.assertIs(load_all()[name].by_name["name"].kind, to_watchers, name)
+            self.assertIn("match", load_all()[name].by_name, name)
 
     def test_one_of_several_that_is_not_there(self) -> None:
-        for command in (*SEVERAL, "logs"):
-            given = {"signum": 1} if command == "signal" else {}
+        for command in SEVERAL:
+            given = MORE.get(command, {})
             self.refuses(3, "program w2 not found", command, name=["web", "w2", "x*"], **given)
             self.refuses(3, "program x* not found", command, name=["web", "x*"], **given)
 
     def test_lists_that_name_nothing(self) -> None:
-        for command in (*SEVERAL, "logs"):
-            given = {"signum": 1} if command == "signal" else {}
+        for command in SEVERAL:
+            given = MORE.get(command, {})
             self.refuses(3, "name: an empty list names no watcher", command, name=[], **given)
             for value in ([None], [5], [["web"]], [{}], ["a\0"]):
                 self.refuses(3, "name: ", command, name=value, **given)

@@ -88,6 +88,20 @@ class TestTheQuestion(AskingCase):
         self.assertEqual(asked("One Shot", cmd="sleep 5"), "")
         self.assertEqual(asked("nope", cmd="sleep 5"), "")
 
+    def test_set_of_several(self) -> None:
+        def asked(name: Any, match: str | None = None, **options: Any) -> str:
+            given = {"name": name, "options": options, **({"match": match} if match else {})}
+            return self.question("set", **given)
+
+        said = "set cmd of web, solo and replace their 3 processes? [y/N] "
+        self.assertEqual(asked("[sw]*", cmd="sleep 5"), said)
+        self.assertEqual(asked("(solo|web)", "regex", cmd="sleep 5"), "")  # of the fake daemon
+        self.assertEqual(asked("[sw]*", numprocesses=5), "")
+        self.assertEqual(asked("[sw]*", cmd="sleep 1000"), "")
+        self.loop.ask(self.target.find("solo").given.update, {"cmd": "sleep 5"})
+        said = "set cmd of web and replace its 2 processes? [y/N] "
+        self.assertEqual(asked("[sw]*", cmd="sleep 5"), said)
+
     def test_a_dry_run_asks_nothing(self) -> None:
         self.assertEqual(self.question("reload", dry_run=True), "")
 

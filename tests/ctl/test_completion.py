@@ -66,13 +66,16 @@ class TestWords(CtlCase):
         self.assertEqual(words("kill web solo"), ["One Shot"])
         for line in ("get web", "get web cmd", "get web cmd cmd"):
             self.assertEqual(words(line), ["cmd", "flapping.max_retry", "numprocesses"])
+        for pattern in ("get w*", "get *o*"):
+            self.assertIn("numprocesses", words(pattern))
+        for command in ("why", "options"):
+            self.assertEqual(words(f"{command} web"), others)
         for line in ("set web", "set web cmd x", "set web cmd x cmd y"):
             self.assertIn("graceful_timeout", words(line))
             self.assertIn("flapping.max_retry", words(line))
         for line in (
             "set web cmd",
             "set web cmd x cmd",
-            "options web",
             "incr web 1",
             "kill web 1",
             "add a b",

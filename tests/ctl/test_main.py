@@ -58,6 +58,10 @@ class TestReplies(CtlCase):
         self.assertEqual(self.ctl("incr", "web", "--waiting").out, "4\n")
         self.assertIn("Singleton", self.ctl("incr", "solo").out)
         self.assertEqual(self.ctl("get", "web", "cmd").out, "cmd: sleep 1000\n")
+        two = "One Shot: numprocesses: 1\nsolo: numprocesses: 1\n"
+        self.assertEqual(self.ctl("get", "*o*", "numprocesses").out, two)
+        self.assertEqual(self.ctl("get", "so*", "cmd", "--table").out, "solo: cmd: sleep 1000\n")
+        self.assertIn("web: flapping.max_retry: 3\n", self.ctl("options", "web", "solo").out)
         self.assertIn("check_delay: 1.0\n", self.ctl("globaloptions").out)
         sockets = "FD  NAME  ADDRESS          BACKLOG\n 7  sock  127.0.0.1:18088     2048\n"
         self.assertEqual(self.ctl("listsockets", "--table").out, sockets)
@@ -137,7 +141,7 @@ class TestReplies(CtlCase):
         hint = "error: no watcher soloo; did you mean solo?\n"
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
         hint = "error: no watcher *o*: name one, not a pattern; it matches One Shot, solo\n"
-        self.assertEqual(self.fails(3, "set", "*o*", "max_retry", "3").err, hint)
+        self.assertEqual(self.fails(3, "stop", "*o*", "--match", "simple").err, hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
 
@@ -254,7 +258,7 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("unknown option --verison; did you mean --version?", "--verison")
         self.usage("--waitin; did you mean --waiting?", "stop", "--waitin")
         self.usage("-c; words of a program stand after --", "add", "new", "sh", "-c", "x")
-        self.usage("too many arguments: b", "options", "a", "b")
+        self.usage("too many arguments: b", "globaloptions", "a", "b")
         self.usage("too many arguments: 3", "incr", "web", "2", "3")
         for line in ("kill a b 7", "stats a b 7", "signal a b 7 HUP"):
             self.usage("PID 7 belongs to one watcher: give one NAME", *line.split())

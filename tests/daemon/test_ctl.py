@@ -219,6 +219,15 @@ class TestCommands(DaemonCase):
         self.assertEqual(json.loads(self.ctl("--json events").out)["seq"], seen)
         self.prints("incr idle1 'idle[12]' 2 --waiting", "idle1: 3\nidle2: 3")
         self.prints("decr idle1 idle2 2 --waiting", "idle1: 1\nidle2: 1")
+        self.prints("set 'idle[12]' numprocesses 2 --waiting", "ok")
+        self.prints(
+            "get 'idle[12]' numprocesses", "\n".join(f"idle{n}: numprocesses: 2" for n in (1, 2))
+        )
+        many = "idle1: numprocesses: a singleton has one process at most"
+        self.refused("set 'idle[12]' singleton True", many)
+        self.prints("set 'idle[12]' numprocesses 1 --waiting", "ok")
+        self.says("why idle1 idle3", "idle1 is up", "idle3 is stopped")
+        self.says("options idle1 idle2", "idle1: cmd: sleep", "idle2: cmd: sleep")
         self.prints("kill idle1 idle2 --waiting", "ok")
         self.prints("signal idle1 idle2 CONT", "ok")
         self.prints("restart 'idle[12]' web --waiting", "ok")

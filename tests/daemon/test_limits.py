@@ -44,6 +44,9 @@ def by_tcp(folder: Path) -> None:
     path.write_text(re.sub("ipc://.*", "tcp://127.0.0.1:*", path.read_text()))
 
 
+ONE = {"numprocesses": 1}
+
+
 class TestProcesses(DaemonCase):
     """More processes than `max_processes` are refused, whatever the way."""
 
@@ -62,6 +65,12 @@ class TestProcesses(DaemonCase):
         options = {"numprocesses": 6}
         self.assertIn(says, wire.refused("add", name="new", cmd="sleep 9", options=options))
         self.assertEqual(wire.call("list")["watchers"], ["web"])
+        wire.call("add", name="b", cmd="sleep 9")
+        both = ["b", "web"]
+        self.assertEqual(wire.refused("incr", name=both), f"web: numprocesses: 6 is {says}")
+        reason = wire.refused("set", name=both, options={"numprocesses": 6})
+        self.assertEqual(reason, f"b: numprocesses: 6 is {says}")
+        self.assertEqual(wire.call("get", name="b", keys="numprocesses")["options"], ONE)
         self.assertEqual(len(daemon.wire.pids("web")), 5)
 
     def test_in_a_file(self) -> None:

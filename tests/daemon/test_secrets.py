@@ -40,7 +40,12 @@ class TestSecrets(DaemonCase):
         return said
 
     def test_at_a_terminal(self) -> None:
-        for words in (("options", "web"), ("get", "web", "env", "api_key", "cmd")):
+        for words in (
+            ("options", "web"),
+            ("options", "w*"),
+            ("get", "web", "env", "api_key", "cmd"),
+            ("get", "w*", "env", "api_key", "cmd"),
+        ):
             said = self.shown(*words)
             self.assertNotIn("hunter2", said)
             for text in ("DB_PASSWORD=***", "LANG=C", "--password ***"):

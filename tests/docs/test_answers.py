@@ -65,8 +65,10 @@ class TestAnswers(EmbeddedCase):
         for command in ("is-active", "wait", "why"):
             self.ask(command, name="web")
         self.ask("graph")
-        self.ask("options", name="web")
-        self.ask("get", name="web", keys=["cmd"])
+        self.ask("why", name=["web", "mailer"])
+        for name in ("web", "[wo]*"):
+            self.ask("options", name=name)
+            self.ask("get", name=name, keys=["cmd"])
         self.ask("events", limit=1)
         self.ask("logs", name="web")
         self.ask("logs", name=["web", "one"])
