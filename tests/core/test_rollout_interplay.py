@@ -37,6 +37,17 @@ class TestInterplay(RolloutCase):
                 self.world.advance(5)
                 self.assertEqual((web.status, db.status), ("stopped", "stopped"))
 
+    def test_a_kill_with_surge_begins_when_surplus_places_are_free(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        olds = list(watcher.places.leaders())
+        self.world.kill(watcher, olds, None, None, None, surge=True)
+        self.world.resize(watcher, 1, "command:decr", None)
+        self.world.settle()
+        self.assertEqual((watcher.places.stale_count, self.world.spawned[-1]), (1, 102))
+        self.world.probed(102)
+        self.world.advance(1)
+        self.assertEqual(self.world.pids(watcher), [102])
+
     def test_a_newer_one_keeps_the_same_way_back(self) -> None:
         watcher = self.up(numprocesses=2, use_sockets=True)
         self.set(watcher, cmd="a")

@@ -53,17 +53,6 @@ class TestSome(RolloutCase):
         self.world.settle()
         return outcomes
 
-    def test_it_begins_when_surplus_places_are_free(self) -> None:
-        watcher = self.up(numprocesses=2, ready={"a": "notify"})
-        olds = list(watcher.places.leaders())
-        self.world.kill(watcher, olds, None, None, None, surge=True)
-        self.world.resize(watcher, 1, "command:decr", None)
-        self.world.settle()
-        self.assertEqual((watcher.places.stale_count, self.world.spawned[-1]), (1, 102))
-        self.world.probed(102)
-        self.world.advance(1)
-        self.assertEqual(self.world.pids(watcher), [102])
-
     def test_one_goes_when_its_successor_is_proved(self) -> None:
         watcher = self.up(numprocesses=3, ready={"a": "notify"})
         outcomes = self.kill(watcher, 2)
