@@ -49,7 +49,7 @@ class Adopted(EndingCase):
     def test_a_mark_that_cannot_be_read_delays_one_stop_only(self):
         hurry(
             self,
-            {"supervisor.ending.finding.OLD": 0.1, "supervisor.ending.leftovers.LOOK_TIMEOUT": 0.2},
+            {"supervisor.ending.finding.OLD": 0.1, "supervisor.ending.leftovers.LOOK_TIMEOUT": 2.0},
         )
         watcher = Watcher()
         first, _ = self.shell(watcher, f"{SETSID} echo ready; wait")
