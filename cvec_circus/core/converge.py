@@ -324,8 +324,8 @@ class Steps(Scheduler):
             elif process not in places.ending:
                 self.stop(watcher, process, watcher.goal.size_cause)
                 if self.turn_is_over():
-                    return places.held > watcher.goal.numprocesses
-        return bool(places.expired)
+                    break
+        return places.held > watcher.goal.numprocesses or bool(places.expired)
 
 
 def failure(watcher: Watcher) -> str:
