@@ -212,19 +212,18 @@ class Supervisor:
         self._load(iter(() if is_new else table.NAMES))
 
     def _load(self, names: Iterator[str]) -> None:
-        """Load these commands one a turn, so that requests are answered meanwhile; then what reads
-        the configuration again; then read the output of what was taken over.
+        """Load these commands one a turn, so that requests are answered meanwhile; then read the
+        output of what was taken over, and load what reads the configuration again.
 
         All of that must be of the daemon's own version, also after an upgrade on disk.
         """
         name = next(names, None)
         if name is not None:
+            self.loop.post(self._load, names)  # whether there is memory for this one or not
             table.find(name)
-            self.loop.post(self._load, names)
             return
-        from cvec_circus.supervisor.reload import reloading  # noqa: F401  # not at the top: 4 ms of a start
-
         self.desks.outputs.pumps.resume()
+        from cvec_circus.supervisor.reload import reloading  # noqa: F401  # not at the top: 4 ms of a start
 
     def stop(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin to stop everything for good; see `Shutdown.begin`. Owner thread."""

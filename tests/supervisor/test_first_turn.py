@@ -13,6 +13,7 @@ import zmq
 
 from cvec_circus.commands import table
 from cvec_circus.config.readers.mapping import from_mappings
+from cvec_circus.stream.pumps import Pumps
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.cause import Cause
 from tests.support.daemon import folder
@@ -39,6 +40,20 @@ class TestFirstTurn(LeakCheckedTestCase):
         goes_on = mock.patch.object(Supervisor, "_open", lambda it, _: begin(it, is_new=False))
         with goes_on, mock.patch.object(table, "NAMES", Names(table.NAMES)):
             self.assertEqual(self.ask("ping", answered.set)["status"], "ok")
+
+    def test_a_daemon_that_goes_on_reads_output_though_a_command_cannot_be_loaded(self) -> None:
+        begin, find, reads = Supervisor._open, table.find, threading.Event()
+
+        def refused(name: str) -> Any:
+            if name == "why":
+                raise MemoryError
+            return find(name)
+
+        goes_on = mock.patch.object(Supervisor, "_open", lambda it, _: begin(it, is_new=False))
+        resumed = mock.patch.object(Pumps, "resume", lambda _: reads.set())
+        with goes_on, resumed, mock.patch.object(table, "find", refused):
+            with self.assertLogs("cvec_circus", "ERROR"):
+                self.ask("ping", lambda: self.assertTrue(reads.wait(TIMEOUT_MS / 1000)))
 
     def ask(self, command: str, then: Callable[[], object] = lambda: None) -> dict[str, Any]:
         """Ask before it runs, call `then` when the answer is there, and return it."""
