@@ -59,7 +59,8 @@ def begins_to_idle() -> bool:
     The thread is none that the program could run the loop on, so not the main one.
     """
     asyncio = sys.modules.get("asyncio") if "tornado.ioloop" in sys.modules else None
-    if asyncio is None or getattr(_told, "here", False):
+    is_main = threading.current_thread() is threading.main_thread()  # there, to ask makes a loop
+    if asyncio is None or is_main or getattr(_told, "here", False):
         return False
     try:
         is_idle = _is_idle(asyncio.get_event_loop())

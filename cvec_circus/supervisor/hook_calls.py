@@ -153,10 +153,10 @@ class Caller:
             if situation.cancel is not None:
                 return self._run(situation, situation.cancel, facts)
             answer = self._call(situation, facts)
-            if begins_to_idle():
-                logger.warning("%s: hook %s: %s: use a thread instead", self._name, name, IDLE)
             if os.getpid() != pid:
                 _end_copy(self._name, name, None)
+            if begins_to_idle():
+                logger.warning("%s: hook %s: %s: use a thread instead", self._name, name, IDLE)
             return answer
         except BaseException as error:  # sys.exit() in a user's code, too
             if os.getpid() != pid:
