@@ -185,7 +185,7 @@ class TestVariables(DaemonCase):
     def test_of_processes_and_checks(self) -> None:
         daemon = self.daemon(REFERRING, env=HIDDEN)
         for name in ("check", "address", "twice"):
-            daemon.log.containing(f"{name}: not ready: ")
+            daemon.log.shows(f"{name}: not ready: ")
         reasons = daemon.call("status")["reasons"]
         for name in ("program", "folder", "check", "address"):
             self.assertIn("$(circus.env.HIDDEN)", reasons[name])
@@ -198,7 +198,7 @@ class TestVariables(DaemonCase):
     def test_where_an_option_is_nothing_else(self) -> None:
         daemon = self.daemon(ALONE, env=PARTS)
         for name in ("split", "hook", "plugin:p"):
-            daemon.log.containing(f"{name}: given up: ")
+            daemon.log.shows(f"{name}: given up: ")
         told = daemon.call("status")
         for name, variable in (("split", "TWO"), ("needs", "ABSENT"), ("plugin:p", "DOTTED")):
             self.assertIn(f"$(circus.env.{variable})", told["reasons"][name])

@@ -205,7 +205,7 @@ class TestOthers(AutoscalerCase):
     def test_what_somebody_changes_stays_for_a_while(self) -> None:
         self.server.page = "50"
         with self.assertLogs("cvec_circus", "INFO") as logs:
-            self.autoscaler(cooldown=1)
+            self.autoscaler(cooldown=3)
             self.looked()
             self.number = 2
             self.daemon.publish("Web", "updated", numprocesses=2)
@@ -218,7 +218,7 @@ class TestOthers(AutoscalerCase):
             self.becomes(3)
             said = "web: 3 instead of 2 processes: plugin:scale: url is 1000"
             self.assertTrue(eventually(lambda: said in "".join(logs.output), TIMEOUT))
-        self.assertIn("web: set to 2 processes by others: not scaled for 1 s", logs.output[0])
+        self.assertIn("web: set to 2 processes by others: not scaled for 3 s", logs.output[0])
 
     def test_a_change_that_no_event_tells(self) -> None:
         self.server.page = "50"

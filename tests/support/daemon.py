@@ -117,6 +117,11 @@ class Output(Lines):
             if text in line:
                 return line
 
+    def shows(self, text: str, timeout: float = TIMEOUT) -> str:
+        """Return the first line that has that in it; wait for one if none was read yet."""
+        found = (line for line in self.seen if text in line)
+        return next(found, "") or self.containing(text, timeout)
+
     def rest(self) -> list[str]:
         """Read to the end, and return every line there ever was."""
         while self.next() is not None:
