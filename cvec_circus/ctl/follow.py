@@ -66,8 +66,8 @@ class Concealed:
     """Events as a terminal shows them. Owned by the thread that prints.
 
     Only the daemon knows the values that are secrets, and it publishes events with them. So it is
-    asked for each again, along with those that follow. Where it does not answer, as at its end,
-    the rules about names have to do.
+    asked for each again, along with those that follow. If it does not answer, as at its end, values
+    are hidden by their names alone.
 
     Args:
         client: A connection to the daemon.

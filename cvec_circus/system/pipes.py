@@ -23,9 +23,9 @@ def lasting(theirs: int) -> int:
 
 
 def inode_of(pid: int, number: int) -> int:
-    """Return the inode of the pipe of ours that a process has under a number, 0 for none.
+    """Return the inode of the daemon's pipe that a process has under a number, 0 for none.
 
-    It is one if it is open for reading too. Without a stream a process has what the daemon had,
+    The daemon's pipes are open for reading too. Without a stream a process has what the daemon had,
     which may be a pipe that another program reads.
     """
     try:

@@ -199,7 +199,7 @@ ready.z = log:it is there
         self.assertEqual(daemon.wire.events.of("watcher.ping.ready"), [], "it was told")
 
     def test_a_newline_while_there_is_no_daemon(self) -> None:
-        """It waits in the pipe, and ends nobody by SIGPIPE."""
+        """It waits in the pipe, and no process dies of SIGPIPE."""
         text = """
 [watcher:early]
 cmd = sh -c "read word <{DIR}/early; echo >&5; echo said >{DIR}/said; exec sleep 100"

@@ -1,4 +1,4 @@
-"""A timer of tornado on a loop that nobody runs, as plugins and hooks for Circus may begin one."""
+"""A timer on a tornado loop that never runs, such as plugins and hooks for Circus may begin."""
 
 from __future__ import annotations
 
