@@ -203,9 +203,7 @@ def explain(problem: Exception) -> tuple[str, int]:
 class Pending(NamedTuple):
     """One message, and how to carry it out. Immutable."""
 
-    accounts: Callable[
-        [], Mapping[Accounts, str]
-    ]  # what to look up, asked when the message is next
+    accounts: Callable[[], Mapping[Accounts, str]]  # to look up, asked when the message is next
     now: Callable[[], object]  # carries it out, or raises why not
     later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
     waits_here: bool = False  # its sender holds up the supervisor thread until it is carried out

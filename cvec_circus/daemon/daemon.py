@@ -300,8 +300,8 @@ def share_output() -> None:
     for fd in (1, 2):
         try:
             found = os.fstat(fd)
-            has_path = not os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
-            if found.st_uid == os.geteuid() and not has_path:
+            is_unnamed = os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
+            if is_unnamed and found.st_uid == os.geteuid():
                 os.fchmod(fd, stat.S_IMODE(found.st_mode) | 0o222)
         except OSError:
             pass  # it is closed, or on a file system that is read-only: then all is as it was
