@@ -12,7 +12,7 @@ SIZE = 2 << 20
 """Bytes of the address space. They are never written to, so the kernel has no page for them."""
 
 kept: list[mmap.mmap] = []
-"""One block, or none. Owned by the supervisor thread. To `clear` it needs no memory."""
+"""One block, or none. Owned by the supervisor thread; any may `clear` it, which needs no memory."""
 
 
 def make_room() -> None:
