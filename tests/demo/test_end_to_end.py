@@ -19,13 +19,13 @@ class TestDemonstration(ProgramCase):
 
     def setUp(self) -> None:
         super().setUp()
-        environ = {
+        self.environ = {
             "CVEC_CIRCUS_DEMO_DIR": f"{self.folder}/{LOGS}",
             "CVEC_CIRCUS_DEMO_PORT": "0",
             "CVEC_CIRCUS_DEMO_ENDPOINT": self.endpoint,
             "CVEC_CIRCUS_DEMO_PUBSUB_ENDPOINT": self.pubsub_endpoint,
         }
-        self.daemon = self.run_script("cvec_circusd", "--demo", env=environ)
+        self.daemon = self.run_script("cvec_circusd", "--demo", env=self.environ)
         self.told = self.read_what_is_told()
         self.client = CircusClient(endpoint=self.endpoint, timeout=DEADLINE)
         self.addCleanup(self.client.stop)
@@ -63,6 +63,20 @@ class TestDemonstration(ProgramCase):
         self.assertTrue(eventually(lambda: self.lines(f"{LOGS}/tick.log"), DEADLINE))
         first = self.lines(f"{LOGS}/tick.log")[0]
         self.assertRegex(first, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[\d+\] \| tick 1 of pid \d+$")
+
+    def test_another_beside_it(self) -> None:
+        other = f"ipc://{self.folder}/other"
+        environ = {
+            **self.environ,
+            "CVEC_CIRCUS_DEMO_DIR": f"{self.folder}/elsewhere",
+            "CVEC_CIRCUS_DEMO_ENDPOINT": f"{other}-control",
+            "CVEC_CIRCUS_DEMO_PUBSUB_ENDPOINT": f"{other}-events",
+        }
+        self.daemon = self.run_script("cvec_circusd", "--demo", env=environ)
+        self.assertIn("quit", self.read_what_is_told())
+        client = CircusClient(endpoint=f"{other}-control", timeout=DEADLINE)
+        self.addCleanup(client.stop)
+        self.assertEqual(client.send_message("status", name="web")["status"], "active")
 
     def test_quit(self) -> None:
         self.get("/")
