@@ -12,19 +12,6 @@ from cvec_circus.wire.outcome import WROTE
 THE_END = "the end of its last process"
 """The word for the end of a watcher whose processes are not respawned."""
 
-PAST = {
-    "start": "started",
-    "stop": "stopped",
-    "restart": "restarted",
-    "reload": "reloaded",
-    "rm": "removed",
-}
-"""What an order's actor did to the watcher, by the order's word."""
-
-
-CHANGES = ("command:set", "command:reloadconfig")
-"""The causes of rollouts that change options."""
-
 
 class Goal(NamedTuple):
     """The goal of a watcher. Immutable: each order makes a new one."""
@@ -38,33 +25,6 @@ class Goal(NamedTuple):
     word: str = ""  # for the last order: "start", "stop" ...; "" before the first
     patience: float | None = None  # seconds until SIGKILL at most; the end of the daemon sets it
     mute: bool = False  # hooks are no longer asked, because there is no time
-
-    @property
-    def deed(self) -> str:
-        """Who decided what, for an earlier order that this one has overridden."""
-        if self.word == THE_END:
-            return "its last process has ended"
-        if self.word == "quit":
-            return "the daemon is stopping"
-        return deed_of(self.word, self.cause)
-
-    @property
-    def size_deed(self) -> str:
-        """Who has decided how many processes it is to have, and how many."""
-        return _deed(f"set numprocesses to {self.numprocesses}", self.size_cause)
-
-
-def deed_of(word: str, cause: Cause) -> str:
-    """Say who has done what to a watcher, by the word of an order and its cause."""
-    did = f"{PAST.get(word, word)} it"
-    if word == "reload" and cause.text in CHANGES:
-        did = f"changed its options by {cause.text.partition(':')[2]}"
-    return _deed(did, cause)
-
-
-def _deed(did: str, cause: Cause) -> str:
-    why = f" ({cause.reason})" if cause.reason else ""
-    return f"{cause.actor or 'a later order'} {did}{why}"
 
 
 class Run(NamedTuple):
