@@ -63,12 +63,11 @@ class Steps(Scheduler):
     def adopt(self, watcher: Watcher, had_gap: bool = True) -> None:
         """Resume the checks and deadlines of processes left by an earlier daemon, and the rollout
         of those that are older than wanted. Without a gap no run was missed."""
-        places, now, options = watcher.places, self.now(), watcher.options
+        places = watcher.places
         for process in places.fresh:
-            if options.max_age:
-                places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
+            places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
             self.go_on(watcher, process)
-        if had_gap and watcher.run is not None and watcher.run.at <= now:
+        if had_gap and watcher.run is not None and watcher.run.at <= self.now():
             watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
             self.note(watcher, watcher.missed)
             watcher.last_run = watcher.run
