@@ -25,7 +25,7 @@ gone, so a storm of orders never runs more than two processes per place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.ending import Ender
@@ -116,12 +116,11 @@ class Roller(Ender):
         cause: Cause,
         undo: Undo,
         way_back: bool,
-        processes: Iterable[ManagedProcess],
+        olds: list[ManagedProcess],
         sequential: bool = False,
         total: int = 0,
     ) -> None:
         """Begin a rollout of these processes, or continue one of that many in another way."""
-        olds = list(processes)
         size = watcher.goal.numprocesses
         shape = shape_of(watcher.options, size, sequential)
         # Processes that an earlier rollout has not replaced are already stale.
