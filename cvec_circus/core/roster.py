@@ -116,13 +116,12 @@ class Roster(Watchers):
         chosen = self._with_dependencies(chosen)
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
-        if not given.beside:
-            self._run_now(given.watchers)
         if given.beside:
             held = [watcher for watcher in chosen if not watcher.is_running]
             self.begin([watcher for watcher in chosen if watcher not in held])
             self.campaign.join(held)
         else:
+            self._run_now(given.watchers)
             self.begin(chosen, starts=given.watchers is None)
 
     def _run_now(self, named: orders.Chosen) -> None:
@@ -234,20 +233,20 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        if watcher.is_gone and watcher.goal.word != THE_END:
-            if "hooks" in changed or any(map(needs_fresh, changed)):
-                watcher.reason = ""  # it is about options that are gone
+        needs = any(map(needs_fresh, changed))
+        if watcher.is_gone and watcher.goal.word != THE_END and (needs or "hooks" in changed):
+            watcher.reason = ""  # it is about options that are gone
         if watcher.life is WAITING:
             self.steps.depend(watcher)
-        if watcher.connection is not None:
-            self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
+        self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
         self.steps.take_over(watcher, changed)
-        rolls = given.fresh or any(map(needs_fresh, changed))
-        rolls = rolls and watcher.is_running and watcher.wants_to_run
+        rolls = (needs or given.fresh) and watcher.is_running and watcher.wants_to_run
         at_stake = {name: options[name] for name in changed}
         at_stake.update((n, options[n]) for n in watcher.at_stake() if n in options)
-        ends = watcher.places.spawned() if rolls else None
-        if not rolls and any(name in at_stake for name in watcher.at_stake()):
+        ends = None
+        if rolls:
+            ends = watcher.places.spawned()
+        elif any(name in at_stake for name in watcher.at_stake()):
             ends = list(watcher.places.stale)
         if "numprocesses" in given.options:
             at_stake["numprocesses"] = size
@@ -255,7 +254,7 @@ class Roster(Watchers):
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
             names = (*changed, *given.dropped)
-            self._roll(watcher, given.cause, undo._replace(names=tuple(names)))
+            self._roll(watcher, given.cause, undo._replace(names=names))
         self.touch(watcher)
 
     def _add(self, given: orders.Add, wait: Wait | None) -> None:
