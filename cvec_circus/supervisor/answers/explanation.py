@@ -16,7 +16,7 @@ from cvec_circus.core.ports import Probes
 from cvec_circus.core.process import Purpose, Sent
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
-from cvec_circus.supervisor.answers.reason import unended, unready, why
+from cvec_circus.supervisor.answers.reason import failed_rollout, unended, unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import OWN_ENDS
 from cvec_circus.wire.outcome import WROTE, Death, standing
@@ -246,7 +246,7 @@ def explanation(
         "deaths": deaths(watcher, now),
         "waits_for": chain(watcher, phase_of, now),
         "rollout": rollout(watcher, now),
-        "failed_rollout": watcher.failure,
+        "failed_rollout": failed_rollout(watcher),
         "checks": checks(watcher, probes),
         "signals": signals(watcher, now),
         "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],

@@ -50,7 +50,7 @@ def trouble(watcher: Watcher, now: float) -> str:
         return told
     if places.pending and (places.trouble or places.backoffs):
         return next_start(watcher, now)
-    if told := watcher.failure:
+    if told := failed_rollout(watcher):
         return f"the last rollout failed: {told}"
     if places.pending:
         return next_start(watcher, now)
@@ -77,6 +77,19 @@ def replaced_first(watcher: Watcher, now: float) -> str:
     why = f": {cause.reason}" if cause.reason else ""
     kept = f"{process.refusal}; " if process.refusal else ""
     return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {kept}{left}"
+
+
+def failed_rollout(watcher: Watcher) -> str:
+    """Say how its last rollout failed; "" if none did, or after a new order, or when no kept
+    process is left."""
+    failed, places = watcher.failed, watcher.places
+    if failed is None or failed.is_over:
+        return ""
+    if failed.kept:
+        counts = any(one.pid in failed.kept for one in (*places.stale, *places.fresh))
+    else:
+        counts = failed.is_undone or not watcher.is_ready
+    return failed.text if counts else ""
 
 
 def unready(watcher: Watcher) -> str:
