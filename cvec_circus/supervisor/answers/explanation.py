@@ -13,7 +13,7 @@ from cvec_circus.base.figures import counted, duration
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import WAITING
 from cvec_circus.core.ports import Probes
-from cvec_circus.core.process import Purpose, Sent
+from cvec_circus.core.process import Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.supervisor.answers.reason import failed_rollout, unended, unready, why
@@ -261,19 +261,18 @@ def checks(watcher: Watcher, probes: Any) -> Fields:
 
 def signals(watcher: Watcher, now: float) -> list[Fields]:
     """Describe the last signal that clients have sent to each process that runs."""
-    found = [(one, Sent(*one.signalled)) for one in watcher.places.leaders()]
     return [
         {
             "pid": one.pid,
             "wid": one.wid,
-            "signum": sent.signum,
-            "actor": sent.actor,
-            "why": sent.why,
-            "age": round(now - sent.at, 3),
+            "signum": one.signalled.signum,
+            "actor": one.signalled.actor,
+            "why": one.signalled.why,
+            "age": round(now - one.signalled.at, 3),
             "refusal": one.refusal,
         }
-        for one, sent in found
-        if sent.signum
+        for one in watcher.places.leaders()
+        if one.signalled.signum
     ]
 
 
