@@ -135,8 +135,7 @@ def unended(watcher: Watcher, now: float) -> str:
     if not chosen:
         return ""
     pids = listed(chosen[:5])
-    purpose = Purpose.KILL if leaders else Purpose.LEFTOVER_BY
-    kill_at = max(places.deadline(process, purpose) or now for process in chosen)
+    kill_at = max(places.deadline(process, Purpose.KILL) or now for process in chosen)
     told = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
     has = "have" if leaders and len(chosen) > 1 else "has"
     kept = next((f"{process.refusal}; " for process in leaders if process.refusal), "")
@@ -222,6 +221,6 @@ def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:
     """Say what keeps a place from being filled again."""
     row = _quick_deaths(watcher, process.wid)
     who = f"{row}; it" if row else f"slot {process.wid}"
-    kill_at = watcher.places.deadline(process, Purpose.LEFTOVER_BY) or now
+    kill_at = watcher.places.deadline(process, Purpose.KILL) or now
     left = "was sent" if process.killed else f"in {max(0.0, kill_at - now):.1f} s"
     return f"{who} waits until nothing of process {process.pid} is left; SIGKILL {left}"
