@@ -302,7 +302,7 @@ class Steps(Scheduler):
     def _stop_spare(self, watcher: Watcher) -> bool:
         """Stop stale processes for which enough others run; return whether there are any."""
         places = watcher.places
-        spare = self.spare(watcher) if places.stale else 0
+        spare = self.spare(watcher)
         if spare:
             self._stop_each(watcher, places.by_worth(places.stale)[:spare])
         return spare > 0

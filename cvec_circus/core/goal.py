@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.options.generation import Undo
 from cvec_circus.wire.cause import MAX_AGE, NONE, ROLLBACK, Cause
 from cvec_circus.wire.outcome import WROTE
@@ -58,6 +59,12 @@ class Rollout(NamedTuple):
     def is_checked(self) -> bool:
         """Whether a new process counts only when it is proved."""
         return self.way_back or self.cause.text == ROLLBACK.text
+
+    def brings(self, process: ManagedProcess) -> bool:
+        """Tell whether a process that is not stale is a new one of the rollout: of a partial one,
+        neither what was there before nor what succeeds a process that has died by itself."""
+        was_there = 0.0 < process.spawned_at < self.began_at
+        return not (self.is_partial and (process.is_respawn or was_there))
 
 
 class Failed(NamedTuple):

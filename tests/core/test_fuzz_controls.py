@@ -14,6 +14,7 @@ from unittest import mock
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.ending import Ender
+from cvec_circus.core.goal import Rollout
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.roster import Roster
@@ -124,8 +125,8 @@ class TestControls(unittest.TestCase):
         self.assert_objects(Steps, "spare", all_of_them, "goes, and only")
 
     def test_old_processes_that_do_not_wait_for_their_successors(self) -> None:
-        def bystanders(self: Steps, watcher: Watcher) -> int:
-            return watcher.rollout is not None and watcher.rollout.is_partial
+        def bystanders(self: Steps, watcher: Watcher, rollout: Rollout) -> int:
+            return rollout.is_partial
 
         self.assert_objects(Steps, "_bystanders", bystanders, "no other has come")
 
