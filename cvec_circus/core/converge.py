@@ -336,6 +336,6 @@ def failure(watcher: Watcher) -> str:
 
 
 def waits_for(watcher: Watcher, name: str) -> bool:
-    """Tell whether a watcher waits for the one of that folded name, before all others."""
-    condition = watcher.unmet() if watcher.life is WAITING else None
+    """Tell whether a waiting watcher waits for the one of that folded name, before all others."""
+    condition = watcher.unmet()
     return isinstance(condition, Dependency) and fold(condition.name) == name

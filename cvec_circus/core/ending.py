@@ -83,7 +83,7 @@ class Ender(Asker):
             self.note(watcher, text)
             if process and process.pid == pid:
                 process.refusal = text
-        elif process and process.pid == pid and process.has_leader and not watcher.is_abandoned:
+        elif process and process.pid == pid and process.has_leader:
             process.refusal = ""
             self._send(watcher, process, signum, asked.stops)
         self.tell(watcher, "after_signal", pid=pid, signum=signum)

@@ -212,7 +212,7 @@ class Recorder(Spawner):
             self.give_up(watcher, report or f"exit code {exit_code}")
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
-        is_new = is_judged and watcher.is_running and not watcher.reason
+        is_new = is_judged and not watcher.reason
         if (
             failure
             and wanted
