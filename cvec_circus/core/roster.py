@@ -131,7 +131,6 @@ class Roster(Watchers):
                 watcher.due_cause = watcher.goal.cause
 
     def _stop(self, given: orders.Stop, wait: Wait | None) -> None:
-        is_all = given.watchers is None
         chosen = self.watchers() if given.watchers is None else list(given.watchers)
         if given.with_dependants:
             chosen = self.with_dependants(chosen)
@@ -144,13 +143,13 @@ class Roster(Watchers):
                 self._give_up(watcher, given.cause)
         if given.with_dependants:
             self.campaign.stop(chosen)
-        self.begin(chosen, stops=is_all)
+        self.begin(chosen, stops=given.watchers is None)
 
     def _give_up(self, watcher: Watcher, cause: Cause) -> None:
         """Mark a stopping watcher as failed, because a client says so."""
-        told = (cause.actor, cause.reason or "gave up")
-        watcher.reason = ": ".join(filter(None, told))
-        self.ports.events.publish(watcher, "giveup", cause, reason=cause.reason or "gave up")
+        reason = cause.reason or "gave up"
+        watcher.reason = ": ".join(filter(None, (cause.actor, reason)))
+        self.ports.events.publish(watcher, "giveup", cause, reason=reason)
 
     def _restart(self, given: orders.Restart | orders.Reload, wait: Wait | None) -> None:
         chosen = self.chosen_of(given.watchers)
@@ -330,12 +329,11 @@ class Roster(Watchers):
             watcher.settle(given.cause)
 
     def _quit(self, given: orders.Quit, wait: Wait | None) -> None:
-        first_time = not self.closing
-        self.closing = True
         all_watchers = self.all_watchers()
         self._expect(given, wait, all_watchers)
-        if not first_time:
+        if self.closing:
             return
+        self.closing = True
         for watcher in self.watchers():
             self._want(watcher, "quit", given.cause, up=False)
             if watcher.kind.is_helper:
