@@ -17,7 +17,7 @@ kept: list[mmap.mmap] = []
 
 def make_room() -> None:
     """Set memory aside while there is as much again; otherwise give it back. The supervisor thread,
-    at the beginning of a turn's work. Takes three microseconds."""
+    at the beginning of a turn's work."""
     try:
         block = _block()
         if not kept:
