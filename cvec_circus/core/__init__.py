@@ -3,7 +3,6 @@
 Read in this order: `life` and `process` (the two tables), `goal`, `conditions`, `phase`, `backoff`,
 `places` and `watcher` (what there is); `ports` (what is outside); `hooks`, `ending`, `rollout`,
 `proof`, `spawning` and `converge` (the steps, each built on those before); `facts`, `watchers` and
-`roster` (what triggers them); `revival` (after a crash or an upgrade). Above it are
-`supervisor.campaign`, which sequences an order to all, and `supervisor.answers.reason`, which
-explains a watcher's state.
+`roster` (what triggers them); `state` (in JSON). Above it are `supervisor.campaign`, which
+sequences an order to all, and `supervisor.answers.reason`, which explains a watcher's state.
 """

@@ -8,7 +8,7 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from cvec_circus.base.named import NamedTuple
 
@@ -209,6 +209,12 @@ class Turns(Protocol):
 
     def release_all(self) -> None:
         """Let every turn come at once."""
+
+    def to_state(self, number: Mapping[Watcher, int]) -> dict[str, Any]:
+        """Return all of it in JSON's types; watchers by their numbers."""
+
+    def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
+        """Resume a saved campaign."""
 
 
 class Ledger(Protocol):

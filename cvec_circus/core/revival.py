@@ -1,9 +1,8 @@
-"""A watcher restored after a crash of the daemon, or an upgrade, from what was saved.
+"""A watcher restored after a crash of the daemon, from what was saved.
 
 Whatever was under way is simplified to what can continue by itself: see the table in the design
 page `survival`. Running processes count as fresh, even those to be replaced: their rollout begins
-anew when the watcher is on the roster. Deadlines are instants of the monotonic clock, so what was
-saved is valid only on the boot it was made on.
+anew when the watcher is on the roster.
 """
 
 from __future__ import annotations
@@ -12,45 +11,28 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvec_circus.base.named import NamedTuple
-from cvec_circus.core.backoff import Backoff
-from cvec_circus.core.goal import Failed, Goal, Run
-from cvec_circus.core.life import DOWN, FILLING, STOPPING, UP, Life
+from cvec_circus.core.goal import Goal
+from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.state import State, restore_watcher, taken, watcher_state
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.generation import Settings, read
+from cvec_circus.options.generation import read
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.wire.cause import MAX_AGE, NONE, Cause
-from cvec_circus.wire.outcome import Death
+from cvec_circus.wire.cause import MAX_AGE, NONE
 
-State = dict[str, Any]
-
-FIELDS = "reason lives filled_life filled_at gaps is_removed place due_cause missed".split()
-PROCESS = "pid spawned_at started spawn_cause checked has_watchdog proved doubted unready".split()
-"""Attributes that are read as they were written."""
-
-RUNS = ("run", "last_run")
+FIELDS = (
+    "name goal failed reason lives filled_life filled_at gaps is_removed place"
+    " run last_run due_cause missed"
+).split()
 COUNTS = "spawns restarts failed_exits has_run".split()
 NO_COUNTS = [0, 0, 0, 0, False, False, None]
-
-
-def taken(thing: object, *names: str) -> State:
-    """Return attributes by name."""
-    return {name: getattr(thing, name) for name in names}
-
-
-def put(thing: object, names: Iterable[str], state: Mapping[str, Any]) -> None:
-    """Set attributes by name; causes are read on the way."""
-    for name in names:
-        value = state[name]
-        setattr(thing, name, Cause(*value) if name.endswith("cause") else value)
 
 
 def written_watcher(watcher: Watcher) -> State:
     """Return what is saved of a watcher, in JSON's types; processes, backoffs and deaths are saved
     separately."""
     more = {"life": watcher.life.value, "settings": watcher.settings.to_state()}
-    known = taken(watcher, "name", "goal", "failed", *RUNS, *FIELDS)
-    return {**known, **more, "chosen": chosen(watcher)}
+    return {**taken(watcher, *FIELDS), **more, "chosen": chosen(watcher)}
 
 
 def chosen(watcher: Watcher) -> list[Any]:
@@ -118,70 +100,80 @@ def revive(written: Written) -> Watcher:
     Raises:
         Exception: No daemon of this version wrote this.
     """
-    record, rows, counts = written.watcher, written.rows, written.counts
-    watcher = _recorded(record)
+    record, rows = written.watcher, written.rows
+    whole = watcher_state(Watcher(record["name"], options_of(record)), {})
     found = sum(row.unrecorded for row in rows)
-    goal, life = watcher.goal, Life(record["life"])
-    if found and goal.up and (goal.cycle or life not in (FILLING, UP)):
-        # Its life had begun, which was not recorded.
-        watcher.lives += 1
-        watcher.goal, watcher.due_cause = goal._replace(cycle=False), NONE
-        life, counts = FILLING, [goal.numprocesses, *counts[1:-2], False, None]
-    if life in (FILLING, UP):
-        watcher.life = UP if watcher.filled_life == watcher.lives else FILLING
-    else:
-        watcher.life = STOPPING if rows else DOWN
-    places = watcher.places
-    grants, *counts, watcher.is_told_ready, watcher.ready_at = counts
-    places.grants = max(0, grants - found)
-    put(places, COUNTS, dict(zip(COUNTS, counts)))
-    for row in rows:
-        _fill(watcher, row, record["chosen"])
-    places.held = len(rows)
-    places.next_wid = max(places.slots, default=0) + 1
-    places.free_wids = [(False, n) for n in range(1, places.next_wid) if n not in places.slots]
-    for wid, memory in written.backoffs.items():
-        put(places.backoff(wid), Backoff.__slots__, memory)
-    for *death, output, _ in written.deaths:  # the awaited answer never comes
-        known = None if output is None else tuple(output)
-        places.deaths.append(Death(*death)._replace(output=known))
-    return watcher
-
-
-def _recorded(record: State) -> Watcher:
-    """Return a watcher with what its record has, but for its life."""
-    settings = Settings.restored(record["settings"])
-    watcher = Watcher(record["name"], settings.generation.options)
-    watcher.settings = settings
-    put(watcher, FIELDS, record)
+    counts = written.counts
     goal = Goal(*record["goal"])
-    watcher.goal = goal._replace(cause=Cause(*goal.cause), size_cause=Cause(*goal.size_cause))
-    if record["failed"] is not None:
-        failed = Failed(*record["failed"])
-        watcher.failed = failed._replace(cause=Cause(*failed.cause), kept=tuple(failed.kept))
-    for name in RUNS:
-        setattr(watcher, name, record[name] and Run(*record[name]))
-    return watcher
+    if found and goal.up and (goal.cycle or Life(record["life"]) not in (FILLING, UP)):
+        record, counts = _begun(record, counts, goal)
+    whole.update({name: record[name] for name in (*FIELDS, "settings")})
+    life = _life(Life(record["life"]), record, bool(rows))
+    if rows and life is DOWN:
+        life = STOPPING
+    whole["life"] = life.value
+    grants, *counts, whole["is_told_ready"], whole["ready_at"] = counts
+    grants = max(0, grants - found)
+    places: State = whole["places"]
+    places.update(zip(COUNTS, counts), grants=grants)
+    wanted = whole["goal"][2]
+    for row in rows:
+        generation = min(row.generation, wanted - 1) if row.is_stale else row.generation
+        places["slots"].append(_slot(record["name"], row, generation))
+        if row.stopping is not None:
+            places["ending"].append(row.wid)
+            places["agenda"].append([row.wid, int(Purpose.KILL), row.stopping[1]])
+        else:
+            places["fresh"].append(row.wid)
+            places["unproved"] += [] if row.proved else [row.wid]
+            places["unwell"] += [row.wid] if row.unready else []
+            ours = [row.wid, row.pid]
+            places["expired"] += [[row.wid, c] for *one, c in record["chosen"] if one == ours]
+    taken_wids = {row.wid for row in rows}
+    places["next_wid"] = max(taken_wids, default=0) + 1
+    places["free_wids"] = [[False, n] for n in range(1, places["next_wid"]) if n not in taken_wids]
+    places["backoffs"] = list(written.backoffs.items())
+    places["deaths"] = list(written.deaths)
+    return restore_watcher(whole)
 
 
-def _fill(watcher: Watcher, row: Row, chosen: Iterable[list[Any]]) -> None:
-    """Put a process into its slot."""
-    places, wanted = watcher.places, watcher.goal.generation
-    process = places.slots[row.wid] = ManagedProcess(watcher.name, row.wid, NONE)
-    put(process, PROCESS, row._asdict())
-    process.state, process.cleared = ProcessState.RUNNING, True
-    process.generation = min(row.generation, wanted - 1) if row.is_stale else row.generation
+def _begun(record: State, counts: list[Any], goal: Goal) -> tuple[State, list[Any]]:
+    """Return a record and its counts as they were once a life had begun, which was not recorded."""
+    begun = {
+        **record,
+        "life": FILLING.value,
+        "lives": record["lives"] + 1,
+        "goal": list(goal._replace(cycle=False)),
+        "due_cause": list(NONE),
+    }
+    return begun, [goal.numprocesses, *counts[1:-2], False, None]
+
+
+def _life(life: Life, record: State, has_processes: bool) -> Life:
+    if life in (FILLING, UP):
+        return UP if record["filled_life"] == record["lives"] else FILLING
+    if life in (CLOSING, STOPPING) and has_processes:
+        return STOPPING
+    assert life in (DOWN, WAITING, OPENING, CLOSING, STOPPING)
+    return DOWN
+
+
+def _slot(name: str, row: Row, generation: int) -> State:
+    new = ManagedProcess(name, row.wid, NONE)
+    known: State = {
+        "state": ProcessState.RUNNING.value,
+        "pid": row.pid,
+        "generation": generation,
+        "spawn_cause": tuple(row.spawn_cause),
+        "spawned_at": row.spawned_at,
+        "started": row.started,
+        "cleared": True,
+        "checked": row.checked,
+        "has_watchdog": row.has_watchdog,
+        "proved": row.proved,
+        "doubted": row.doubted,
+        "unready": row.unready,
+    }
     if row.stopping is not None:
-        cause, kill_at = row.stopping
-        process.state, process.cause = ProcessState.STOPPING, Cause(*cause)
-        places.ending[process] = None
-        places.due(process, Purpose.KILL, kill_at)
-        return
-    places.fresh[process] = None
-    if not row.proved:
-        places.unproved[process] = None
-    if row.unready:
-        places.unwell[process] = None
-    for wid, pid, cause in chosen:
-        if (wid, pid) == (row.wid, row.pid):
-            places.expired[process] = Cause(*cause)
+        known.update(state=ProcessState.STOPPING.value, cause=tuple(row.stopping[0]))
+    return {**taken(new, *new.__slots__), **known}

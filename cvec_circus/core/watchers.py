@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.base.timers import Agenda
@@ -11,8 +13,9 @@ from cvec_circus.core.converge import Steps
 from cvec_circus.core.essential import Ended, end_of
 from cvec_circus.core.facts import Facts, Recorder
 from cvec_circus.core.goal import THE_END
-from cvec_circus.core.life import CLOSING, DOWN, STOPPING
+from cvec_circus.core.life import CLOSING, DOWN, STOPPING, WAITING
 from cvec_circus.core.ports import Ports
+from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import EXIT, PART_OF
 from cvec_circus.wire.topics import fold
@@ -216,3 +219,40 @@ class Watchers:
         successor = self._watchers.get(fold(watcher.name))
         if successor is not None:
             self.touch(successor)
+
+    # -- written down, and read again
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the whole core in JSON's types; waiting senders are answered first."""
+        all_watchers = self.all_watchers()
+        number = {watcher: index for index, watcher in enumerate(all_watchers)}
+        return {
+            "closing": self.closing,
+            "ended": self.ended,
+            "places": self._places,
+            "watchers": [watcher_state(watcher, number) for watcher in all_watchers],
+            "campaign": self.campaign.to_state(number),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> list[Watcher]:
+        """Become the saved core; return its watchers, in the order of the state."""
+        self.closing = state["closing"]
+        self.ended = Ended(*state["ended"]) if state["ended"] else None
+        self._places = state["places"]
+        restored = [restore_watcher(row) for row in state["watchers"]]
+        for watcher, row in zip(restored, state["watchers"]):
+            watcher.conditions += [Predecessor(restored[index]) for index in row["predecessors"]]
+            if watcher.is_removed:
+                self._leaving[watcher] = None
+            else:
+                self._watchers[fold(watcher.name)] = watcher
+            if watcher.connection is not None:
+                self.ports.doorbell.listen(watcher)
+            for process in (*watcher.places.stale, *watcher.places.fresh):
+                self.steps.watch(watcher, process)
+        for watcher in restored:
+            if watcher.life is WAITING:
+                self.steps.depend(watcher)
+        self.campaign.restore(state["campaign"], restored)
+        self.touch(*restored)
+        return restored

@@ -41,6 +41,17 @@ class Undo(NamedTuple):
         names = tuple(dict.fromkeys((*self.names, *later.names)))
         return self._replace(last=last, names=names)
 
+    def to_state(self) -> list[Any]:
+        """Return all of it in JSON's types."""
+        options, configured = written(self.options), written(self.configured)
+        return [self.number, self.last, self.names, options, configured]
+
+    @classmethod
+    def restored(cls, state: Sequence[Any]) -> Undo:
+        """Return what `to_state` has written."""
+        number, last, names, options, configured = state
+        return cls(number, last, tuple(names), read(options), read(configured))
+
 
 class Settings:
     """The options of a watcher, and what the configuration gave it. Owned by the supervisor thread.

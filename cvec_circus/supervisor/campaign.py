@@ -15,8 +15,9 @@ holds up another one indefinitely.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
+from typing import Any
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.dependencies import folded_needs
@@ -234,6 +235,35 @@ class Campaign:
         self._line.clear()
         self._unsettled.clear()
         self._stage = None
+
+    # -- written down, and read again
+
+    def to_state(self, number: Mapping[Watcher, int]) -> dict[str, Any]:
+        """Return all of it in JSON's types; watchers by their numbers."""
+        return {
+            "pace": self.pace,
+            "stage": self._stage,
+            "over_at": self._over_at,
+            "next_at": self._next_at,
+            "unsettled": [number[watcher] for watcher in self._unsettled],
+            "line": [
+                [number[turn.watcher], turn.stage, turn.watcher.is_held(turn.stage.starts)]
+                for turn in self._line
+            ],
+        }
+
+    def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
+        """Go on with a campaign that was written down."""
+        self._needed = _stop_order([watchers[number] for number, _, _ in state["line"]])
+        self.pace = Pace(*state["pace"])
+        self._stage = state["stage"] and Stage(*state["stage"])
+        self._over_at, self._next_at = state["over_at"], state["next_at"]
+        self._unsettled = {watchers[n]: _mark(watchers[n]) for n in state["unsettled"]}
+        for number, stage, is_held in state["line"]:
+            turn = Turn(self, watchers[number], Stage(*stage))
+            self._line.append(turn)
+            if is_held:
+                turn.watcher.conditions.insert(0, turn)
 
 
 def _stop_order(watchers: Collection[Watcher]) -> dict[str, list[Watcher]]:

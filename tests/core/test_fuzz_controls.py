@@ -17,7 +17,6 @@ from cvec_circus.core.ending import Ender
 from cvec_circus.core.goal import Rollout
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ProcessState, Purpose
-from cvec_circus.core.roster import Roster
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
@@ -25,7 +24,6 @@ from cvec_circus.supervisor.answers import verdicts
 from cvec_circus.supervisor.campaign import Campaign
 from cvec_circus.wire.cause import EXIT
 from tests.core.test_fuzz import play
-from tests.support import saving
 from tests.support.world import FakeWorld
 
 SEEDS = range(1, 400)
@@ -134,14 +132,14 @@ class TestControls(unittest.TestCase):
         self.assert_objects(Places, "worth", lambda *args: 0, "goes, and .* stay")
 
     def test_a_core_that_is_read_again_and_not_looked_at(self) -> None:
-        restore = saving.restore
+        restore = Watchers.restore
 
-        def unseen(roster: Roster, state: Any) -> list[Watcher]:
-            all_watchers = restore(roster, state)
-            roster._dirty.clear()
+        def unseen(self: Watchers, state: Any) -> list[Watcher]:
+            all_watchers = restore(self, state)
+            self._dirty.clear()
             return all_watchers
 
-        self.assert_objects(saving, "restore", unseen, "waits for nothing|not where")
+        self.assert_objects(Watchers, "restore", unseen, "waits for nothing|not where")
 
     def test_a_reply_that_is_forgotten(self) -> None:
         self.assert_objects(verdicts, "not_up", lambda part: None, "0 answers")

@@ -10,7 +10,6 @@ from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Reload
-from tests.support import saving
 from tests.support.world import STUBBORN, FakeWorld
 
 
@@ -274,9 +273,9 @@ class TestFacts(ScheduleCase):
     def test_written_down_and_read_again(self) -> None:
         self.up(overlap="queue")
         self.world.advance(210)
-        before = json.loads(json.dumps(saving.to_state(self.world.roster)))
+        before = json.loads(json.dumps(self.world.roster.to_state()))
         [job] = self.world.restore()
-        self.assertEqual(json.loads(json.dumps(saving.to_state(self.world.roster))), before)
+        self.assertEqual(json.loads(json.dumps(self.world.roster.to_state())), before)
         self.assertTrue(job.is_due)
         self.end()
         self.assertEqual(len(self.world.spawned), 2)

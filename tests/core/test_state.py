@@ -17,7 +17,6 @@ from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Reload, Resize, Stop
 from cvec_circus.wire.outcome import Stray
-from tests.support import saving
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 MISSING = FileNotFoundError(errno.ENOENT, "no such file")
@@ -25,7 +24,7 @@ MISSING = FileNotFoundError(errno.ENOENT, "no such file")
 
 def plain(roster: Roster) -> Any:
     """Return its state as JSON gives it back."""
-    return json.loads(json.dumps(saving.to_state(roster)))
+    return json.loads(json.dumps(roster.to_state()))
 
 
 class StateCase(unittest.TestCase):
@@ -40,7 +39,7 @@ class StateCase(unittest.TestCase):
         """Return another roster with the same state, which is the same in every part."""
         before = plain(self.world.roster)
         roster = self.world.another_roster(Pace(warmup_delay=77.0), Facts())
-        saving.restore(roster, before)
+        roster.restore(before)
         after = plain(roster)
         self.assertEqual(set(after), set(before))
         for ours, theirs in zip(after["watchers"], before["watchers"]):

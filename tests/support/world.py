@@ -27,7 +27,6 @@ from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
-from tests.support import saving
 from tests.support.desks import FakeOutputs, FakeProbes, FakeSignals, FakeTimetable
 
 OBEDIENT = "obedient"
@@ -285,7 +284,7 @@ class FakeWorld:
 
     def restore(self) -> list[Watcher]:
         """Goes on with a core that was written down as JSON; returns its watchers."""
-        state = json.loads(json.dumps(saving.to_state(self.roster)))
+        state = json.loads(json.dumps(self.roster.to_state()))
         before = [*self.roster._watchers.values(), *self.roster._leaving]
         self.facts = Facts()
         self.listening.clear()
@@ -293,7 +292,7 @@ class FakeWorld:
         self.probes.live.clear()
         self.roster = self.another_roster(Pace(), self.facts)
         self.ports, self.campaign = self.roster.ports, self.roster.campaign
-        after = saving.restore(self.roster, state)
+        after = self.roster.restore(state)
         new = dict(zip(before, after))
         for pid, watcher in self.owner.items():
             self.owner[pid] = new.get(watcher, watcher)

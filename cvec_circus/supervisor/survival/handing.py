@@ -12,7 +12,8 @@ from typing import Any
 
 from cvec_circus import __version__
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.revival import Row, taken, written_counts, written_watcher
+from cvec_circus.core.revival import Row, written_counts, written_watcher
+from cvec_circus.core.state import taken
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.stream.output import Pipe
 from cvec_circus.supervisor.compose import Desks, Loaded

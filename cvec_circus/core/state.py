@@ -1,29 +1,24 @@
-"""The whole core as plain JSON values, and back: what cannot be saved is not state.
+"""A watcher as plain JSON values, and back: what cannot be saved is not state.
 
-The daemon saves less than this: see `core.revival`. The processes of an abandoned watcher are not
-saved: nothing is decided about them.
+The processes of an abandoned watcher are not saved: nothing is decided about them. Deadlines are
+instants of the monotonic clock, so a state is valid only on the boot it was made on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvec_circus.core.backoff import Backoff
-from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question, Stage, Turn
-from cvec_circus.core.essential import Ended
+from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
 from cvec_circus.core.goal import Failed, Goal, Rollout, Run
-from cvec_circus.core.life import WAITING, Life
+from cvec_circus.core.life import Life
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose, Sent
-from cvec_circus.core.revival import put, taken
-from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
-from cvec_circus.options.generation import Settings, Undo, read, written
-from cvec_circus.supervisor.campaign import Pace, _mark, _stop_order
+from cvec_circus.options.generation import Settings, Undo
 from cvec_circus.wire.cause import NONE, Cause
 from cvec_circus.wire.outcome import Death, Stray
-from cvec_circus.wire.topics import fold
 
 State = dict[str, Any]
 
@@ -44,70 +39,16 @@ ALL_ROWS = (*ROWS, "ready")
 """Processes, written by their wid."""
 
 
-def to_state(roster: Roster) -> State:
-    """Return the whole core in JSON's types; waiting senders are answered first."""
-    all_watchers = roster.all_watchers()
-    number = {watcher: index for index, watcher in enumerate(all_watchers)}
-    return {
-        "closing": roster.closing,
-        "ended": roster.ended,
-        "places": roster._places,
-        "watchers": [watcher_state(watcher, number) for watcher in all_watchers],
-        "campaign": campaign_state(roster.campaign, number),
-    }
+def taken(thing: object, *names: str) -> State:
+    """Return attributes by name."""
+    return {name: getattr(thing, name) for name in names}
 
 
-def restore(roster: Roster, state: Mapping[str, Any]) -> list[Watcher]:
-    """Make an empty roster the saved one; return its watchers, in the order of the state."""
-    roster.closing = state["closing"]
-    roster.ended = Ended(*state["ended"]) if state["ended"] else None
-    roster._places = state["places"]
-    restored = [restore_watcher(row) for row in state["watchers"]]
-    for watcher, row in zip(restored, state["watchers"]):
-        watcher.conditions += [Predecessor(restored[index]) for index in row["predecessors"]]
-        if watcher.is_removed:
-            roster._leaving[watcher] = None
-        else:
-            roster._watchers[fold(watcher.name)] = watcher
-        if watcher.connection is not None:
-            roster.ports.doorbell.listen(watcher)
-        for process in (*watcher.places.stale, *watcher.places.fresh):
-            roster.steps.watch(watcher, process)
-    for watcher in restored:
-        if watcher.life is WAITING:
-            roster.steps.depend(watcher)
-    restore_campaign(roster.campaign, state["campaign"], restored)
-    roster.touch(*restored)
-    return restored
-
-
-def campaign_state(campaign: Any, number: Mapping[Watcher, int]) -> State:
-    """Return a campaign in JSON's types; watchers by their numbers."""
-    return {
-        "pace": campaign.pace,
-        "stage": campaign._stage,
-        "over_at": campaign._over_at,
-        "next_at": campaign._next_at,
-        "unsettled": [number[watcher] for watcher in campaign._unsettled],
-        "line": [
-            [number[turn.watcher], turn.stage, turn.watcher.is_held(turn.stage.starts)]
-            for turn in campaign._line
-        ],
-    }
-
-
-def restore_campaign(campaign: Any, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
-    """Make an idle campaign the saved one."""
-    campaign._needed = _stop_order([watchers[number] for number, _, _ in state["line"]])
-    campaign.pace = Pace(*state["pace"])
-    campaign._stage = state["stage"] and Stage(*state["stage"])
-    campaign._over_at, campaign._next_at = state["over_at"], state["next_at"]
-    campaign._unsettled = {watchers[n]: _mark(watchers[n]) for n in state["unsettled"]}
-    for number, stage, is_held in state["line"]:
-        turn = Turn(campaign, watchers[number], Stage(*stage))
-        campaign._line.append(turn)
-        if is_held:
-            turn.watcher.conditions.insert(0, turn)
+def put(thing: object, names: Iterable[str], state: Mapping[str, Any]) -> None:
+    """Set attributes by name; causes are read on the way."""
+    for name in names:
+        value = state[name]
+        setattr(thing, name, Cause(*value) if name.endswith("cause") else value)
 
 
 def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
@@ -116,7 +57,7 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     return {
         **taken(watcher, "name", "kind", "goal", "failed", "gate", "strays", *RUNS, *WATCHER),
         "life": watcher.life.value,
-        "rollout": watcher.rollout and rollout_state(watcher.rollout),
+        "rollout": watcher.rollout and _rollout_state(watcher.rollout),
         "settings": watcher.settings.to_state(),
         "places": places_state(watcher.places),
         "connection": watcher.connection and watcher.connection.has_come,
@@ -125,11 +66,8 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     }
 
 
-def rollout_state(rollout: Rollout) -> list[Any]:
-    """Return a rollout in JSON's types."""
-    number, last, names, *options = rollout.undo
-    undo: Any = [number, last, names, *map(written, options)]
-    return list(rollout._replace(undo=undo))
+def _rollout_state(rollout: Rollout) -> list[Any]:
+    return list(rollout._replace(undo=rollout.undo.to_state()))  # type: ignore[arg-type]
 
 
 def restore_watcher(state: State) -> Watcher:
@@ -145,8 +83,7 @@ def restore_watcher(state: State) -> Watcher:
     watcher.goal = goal._replace(cause=Cause(*goal.cause), size_cause=Cause(*goal.size_cause))
     if state["rollout"] is not None:
         rollout = Rollout(*state["rollout"])
-        number, last, names, *options = rollout.undo
-        undo = Undo(number, last, tuple(names), *map(read, options))
+        undo = Undo.restored(rollout.undo)
         watcher.rollout = rollout._replace(cause=Cause(*rollout.cause), undo=undo)
     if state["failed"] is not None:
         failed = Failed(*state["failed"])
