@@ -63,12 +63,11 @@ class Steps(Scheduler):
     def adopt(self, watcher: Watcher, had_gap: bool = True) -> None:
         """Resume the checks and deadlines of processes left by an earlier daemon, and the rollout
         of those that are older than wanted. Without a gap no run was missed."""
-        places, now, options = watcher.places, self.now(), watcher.options
+        places = watcher.places
         for process in places.fresh:
-            if options.max_age:
-                places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
+            places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
             self.go_on(watcher, process)
-        if had_gap and watcher.run is not None and watcher.run.at <= now:
+        if had_gap and watcher.run is not None and watcher.run.at <= self.now():
             watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
             self.note(watcher, watcher.missed)
             watcher.last_run = watcher.run
@@ -303,7 +302,7 @@ class Steps(Scheduler):
     def _stop_spare(self, watcher: Watcher) -> bool:
         """Stop stale processes for which enough others run; return whether there are any."""
         places = watcher.places
-        spare = self.spare(watcher) if places.stale else 0
+        spare = self.spare(watcher)
         if spare:
             self._stop_each(watcher, places.by_worth(places.stale)[:spare])
         return spare > 0
@@ -337,6 +336,6 @@ def failure(watcher: Watcher) -> str:
 
 
 def waits_for(watcher: Watcher, name: str) -> bool:
-    """Tell whether a watcher waits for the one of that folded name, before all others."""
-    condition = watcher.unmet() if watcher.life is WAITING else None
+    """Tell whether a waiting watcher waits for the one of that folded name, before all others."""
+    condition = watcher.unmet()
     return isinstance(condition, Dependency) and fold(condition.name) == name

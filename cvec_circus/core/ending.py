@@ -83,7 +83,7 @@ class Ender(Asker):
             self.note(watcher, text)
             if process and process.pid == pid:
                 process.refusal = text
-        elif process and process.pid == pid and process.has_leader and not watcher.is_abandoned:
+        elif process and process.pid == pid and process.has_leader:
             process.refusal = ""
             self._send(watcher, process, signum, asked.stops)
         self.tell(watcher, "after_signal", pid=pid, signum=signum)
@@ -127,16 +127,11 @@ class Ender(Asker):
     def keep_leftover(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Keep the slot of a dead leader until its group is empty, `leftover_timeout` at most."""
         places, now = watcher.places, self.now()
-        kill_at = places.deadline(process, Purpose.KILL)
         places.ends(process, ProcessState.LEFTOVER)
-        places.due(process, Purpose.KILL, None)
+        places.end_by(process, now + min(watcher.options.leftover_timeout, watcher.patience()))
         if process.killed:
             self.ports.signals.kill(process)
             places.due(process, Purpose.COMPLAIN, now + UNKILLABLE_TIMEOUT)
-            return
-        due_at = now + min(watcher.options.leftover_timeout, watcher.patience())
-        due_at = due_at if kill_at is None else min(due_at, kill_at)
-        places.due(process, Purpose.LEFTOVER_BY, due_at)
 
     def let_go(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Free the slot of a process that is gone with its group, or whose group is given up."""

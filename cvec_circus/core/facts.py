@@ -14,7 +14,7 @@ from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.goal import Run
 from cvec_circus.core.places import DEATHS
-from cvec_circus.core.process import ManagedProcess, ProcessState, Sent
+from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit, ended
@@ -212,7 +212,7 @@ class Recorder(Spawner):
             self.give_up(watcher, report or f"exit code {exit_code}")
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
-        is_new = is_judged and watcher.is_running and not watcher.reason
+        is_new = is_judged and not watcher.reason
         if (
             failure
             and wanted
@@ -236,7 +236,7 @@ class Recorder(Spawner):
     def _cause_of_end(self, watcher: Watcher, process: ManagedProcess, exit_code: int) -> Cause:
         """Return the cause of the end of a process that was not asked to end: a client's signal, or
         the process itself, perhaps because of such a signal."""
-        sent = process.signalled = Sent(*process.signalled)
+        sent = process.signalled
         if sent.signum and exit_code == -sent.signum:
             return SIGNALLED._replace(actor=sent.actor, why=sent.why)
         since = self.now() - sent.at

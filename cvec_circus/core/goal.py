@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cvec_circus.base.named import NamedTuple
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.options.generation import Undo
 from cvec_circus.wire.cause import MAX_AGE, NONE, ROLLBACK, Cause
 from cvec_circus.wire.outcome import WROTE
 
 THE_END = "the end of its last process"
 """The word for the end of a watcher whose processes are not respawned."""
-
-PAST = {
-    "start": "started",
-    "stop": "stopped",
-    "restart": "restarted",
-    "reload": "reloaded",
-    "rm": "removed",
-}
-"""What an order's actor did to the watcher, by the order's word."""
-
-
-CHANGES = ("command:set", "command:reloadconfig")
-"""The causes of rollouts that change options."""
 
 
 class Goal(NamedTuple):
@@ -38,33 +26,6 @@ class Goal(NamedTuple):
     word: str = ""  # for the last order: "start", "stop" ...; "" before the first
     patience: float | None = None  # seconds until SIGKILL at most; the end of the daemon sets it
     mute: bool = False  # hooks are no longer asked, because there is no time
-
-    @property
-    def deed(self) -> str:
-        """Who decided what, for an earlier order that this one has overridden."""
-        if self.word == THE_END:
-            return "its last process has ended"
-        if self.word == "quit":
-            return "the daemon is stopping"
-        return deed_of(self.word, self.cause)
-
-    @property
-    def size_deed(self) -> str:
-        """Who has decided how many processes it is to have, and how many."""
-        return _deed(f"set numprocesses to {self.numprocesses}", self.size_cause)
-
-
-def deed_of(word: str, cause: Cause) -> str:
-    """Say who has done what to a watcher, by the word of an order and its cause."""
-    did = f"{PAST.get(word, word)} it"
-    if word == "reload" and cause.text in CHANGES:
-        did = f"changed its options by {cause.text.partition(':')[2]}"
-    return _deed(did, cause)
-
-
-def _deed(did: str, cause: Cause) -> str:
-    why = f" ({cause.reason})" if cause.reason else ""
-    return f"{cause.actor or 'a later order'} {did}{why}"
 
 
 class Run(NamedTuple):
@@ -98,6 +59,12 @@ class Rollout(NamedTuple):
     def is_checked(self) -> bool:
         """Whether a new process counts only when it is proved."""
         return self.way_back or self.cause.text == ROLLBACK.text
+
+    def brings(self, process: ManagedProcess) -> bool:
+        """Tell whether a process that is not stale is a new one of the rollout: of a partial one,
+        neither what was there before nor what succeeds a process that has died by itself."""
+        was_there = 0.0 < process.spawned_at < self.began_at
+        return not (self.is_partial and (process.is_respawn or was_there))
 
 
 class Failed(NamedTuple):

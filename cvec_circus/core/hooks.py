@@ -50,7 +50,7 @@ class Asker:
             watcher.gate = None  # nor is the answer of a removed hook awaited
             return YES
         gate = watcher.gate
-        if gate is None or gate.name != name:
+        if gate is None:
             question = Question(name, watcher.lives, self.now())
             gate = watcher.gate = Gate(name, self.ask(watcher, question))
         if gate.answer is not None:

@@ -220,11 +220,9 @@ class Places:
 
     def end_by(self, process: ManagedProcess, kill_at: float) -> None:
         """Take time away from a process that is being stopped, or from what it left behind."""
-        is_left = process.state is ProcessState.LEFTOVER
-        purpose = Purpose.LEFTOVER_BY if is_left else Purpose.KILL
-        due_at = self.deadline(process, purpose)
+        due_at = self.deadline(process, Purpose.KILL)
         if not process.killed and (due_at is None or due_at > kill_at):
-            self.due(process, purpose, kill_at)
+            self.due(process, Purpose.KILL, kill_at)
 
     def forget_ages(self) -> None:
         """Forget which processes are older than `max_age`; what a client has chosen stays so."""

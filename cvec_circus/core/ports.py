@@ -254,7 +254,6 @@ class Ports(NamedTuple):
     ledger: Ledger
     waits: Waits
     campaign: Turns
-    explain: Callable[[Watcher], str]  # explains its state, "" for no reason
     said: Callable[[Watcher, int], str | None]
     """Returns the last output of a process, by its pid; None if that is not known yet."""
     forget: Callable[[Watcher], None]

@@ -76,10 +76,9 @@ class Purpose(enum.IntEnum):
 
     SPAWN = 1
     EXPIRE = 2
-    KILL = 3
-    LEFTOVER_BY = 4
-    COMPLAIN = 5
-    READY_BY = 6
+    KILL = 3  # the process, or what it left behind
+    COMPLAIN = 4
+    READY_BY = 5
 
 
 PURPOSES = tuple(Purpose)

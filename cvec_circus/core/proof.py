@@ -114,6 +114,8 @@ class Prover(Roller):
 
     def extend(self, watcher: Watcher, process: ManagedProcess, seconds: float) -> None:
         """Give a process more time to become ready, or to stop."""
+        if not process.has_leader:
+            return  # what it left behind did not ask
         places, until = watcher.places, self.now() + seconds
         for purpose in (Purpose.READY_BY, Purpose.KILL):
             due_at = places.deadline(process, purpose)

@@ -25,7 +25,7 @@ gone, so a storm of orders never runs more than two processes per place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.core.ending import Ender
@@ -116,12 +116,11 @@ class Roller(Ender):
         cause: Cause,
         undo: Undo,
         way_back: bool,
-        processes: Iterable[ManagedProcess],
+        olds: list[ManagedProcess],
         sequential: bool = False,
         total: int = 0,
     ) -> None:
         """Begin a rollout of these processes, or continue one of that many in another way."""
-        olds = list(processes)
         size = watcher.goal.numprocesses
         shape = shape_of(watcher.options, size, sequential)
         # Processes that an earlier rollout has not replaced are already stale.
@@ -153,37 +152,29 @@ class Roller(Ender):
     def spare(self, watcher: Watcher) -> int:
         """Return how many stale processes may be stopped now."""
         places, rollout = watcher.places, watcher.rollout
+        if rollout is None or not places.stale:
+            return 0
         good = len(places.fresh) - len(places.trials)
-        if rollout is not None and rollout.is_checked:  # a rollback fails by nothing, so it goes on
+        if rollout.is_checked:  # a rollback fails by nothing, so it goes on
             good = places.ready_count() if rollout.way_back else places.proved_count()
-        unavailable = rollout.unavailable if rollout is not None else 0
-        need = watcher.goal.numprocesses - max(unavailable, watcher.stops_first)
-        need -= self._bystanders(watcher)
+        need = watcher.goal.numprocesses - max(rollout.unavailable, watcher.stops_first)
+        need -= self._bystanders(watcher, rollout)
         if watcher.one_shot:  # what has done its work is not replaced
             need = min(need, len(places.fresh) + len(places.pending) + places.grants)
         need -= sum(process.holds_place for process in places.unkillable())
         return max(0, min(len(places.stale), len(places.stale) + good - max(0, need)))
 
-    def _brings(self, watcher: Watcher, process: ManagedProcess) -> bool:
-        """Tell whether a process that is not stale is a new one of the rollout: of a partial one,
-        neither what was there before nor what succeeds a process that has died by itself."""
-        rollout = watcher.rollout
-        if rollout is None or not rollout.is_partial:
-            return True
-        was_there = 0.0 < process.spawned_at < rollout.began_at
-        return not (process.is_respawn or was_there)
-
-    def _bystanders(self, watcher: Watcher) -> int:
+    def _bystanders(self, watcher: Watcher, rollout: Rollout) -> int:
         """Return how many places have no process that counts, and get none by the rollout, such as
         that of a crash loop: what a partial rollout replaces does not wait for them."""
-        places, rollout = watcher.places, watcher.rollout
-        if rollout is None or not rollout.is_partial:
+        if not rollout.is_partial:
             return 0
+        places = watcher.places
         lacking = {*places.pending, *places.trials}
         if rollout.is_checked:
             lacking.update(places.unproved, places.unwell)
         held = (one for one in lacking if one.holds_place and not one.stale)
-        return sum(not self._brings(watcher, one) for one in held)
+        return sum(not rollout.brings(one) for one in held)
 
     def end_rollout(self, watcher: Watcher) -> bool:
         """End the rollout when all that it replaces is gone and what replaces it is good enough;
@@ -197,7 +188,7 @@ class Roller(Ender):
             return False
         is_ordered = not (rollout.is_partial or rollout.cause.text == ROLLBACK.text)
         left = places.stale_count if is_ordered else places.being_replaced()
-        if left or (rollout.is_checked and self._unproved(watcher)):
+        if left or (rollout.is_checked and any(map(rollout.brings, places.unproved))):
             return False
         watcher.rollout = None
         if is_ordered:
@@ -224,23 +215,17 @@ class Roller(Ender):
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or not rollout.way_back or not watcher.goes_on:
             return False
-        if process.stale or not (process.holds_place and self._brings(watcher, process)):
+        if process.stale or not (process.holds_place and rollout.brings(process)):
             return False
         if not process.proved or process in places.trials:
             return True
         if end == READY:
             return bool(places.stale)
-        is_over = not (places.being_replaced() or places.awaited or self._unproved(watcher))
+        has_unproved = any(map(rollout.brings, places.unproved))
+        is_over = not (places.being_replaced() or places.awaited or has_unproved)
         proves = process.checked or watcher.options.min_uptime > 0
         means_something = end == LIVE or (end == EXIT and proves)
         return means_something and not is_over
-
-    def _unproved(self, watcher: Watcher) -> list[ManagedProcess]:
-        """Return the new processes of the rollout that are not proved."""
-        rollout, unproved = watcher.rollout, list(watcher.places.unproved)
-        if rollout is None or not rollout.is_partial:
-            return unproved
-        return [one for one in unproved if self._brings(watcher, one)]
 
     def fail_rollout(
         self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False
@@ -308,10 +293,10 @@ class Roller(Ender):
         """Keep the stale processes, and stop the new ones that failed with that one."""
         places, rollout = watcher.places, watcher.rollout
         assert rollout is not None
-        failed = self._unproved(watcher)
+        failed = list(filter(rollout.brings, places.unproved))
         if process in places.fresh and process not in failed:
             failed.append(process)
-        for one in [one for one in places.pending if self._brings(watcher, one)]:
+        for one in list(filter(rollout.brings, places.pending)):
             watcher.drop(one)
         for one in list(places.stale):
             places.keep(one)

@@ -116,13 +116,12 @@ class Roster(Watchers):
         chosen = self._with_dependencies(chosen)
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
-        if not given.beside:
-            self._run_now(given.watchers)
         if given.beside:
             held = [watcher for watcher in chosen if not watcher.is_running]
             self.begin([watcher for watcher in chosen if watcher not in held])
             self.campaign.join(held)
         else:
+            self._run_now(given.watchers)
             self.begin(chosen, starts=given.watchers is None)
 
     def _run_now(self, named: orders.Chosen) -> None:
@@ -132,7 +131,6 @@ class Roster(Watchers):
                 watcher.due_cause = watcher.goal.cause
 
     def _stop(self, given: orders.Stop, wait: Wait | None) -> None:
-        is_all = given.watchers is None
         chosen = self.watchers() if given.watchers is None else list(given.watchers)
         if given.with_dependants:
             chosen = self.with_dependants(chosen)
@@ -145,13 +143,13 @@ class Roster(Watchers):
                 self._give_up(watcher, given.cause)
         if given.with_dependants:
             self.campaign.stop(chosen)
-        self.begin(chosen, stops=is_all)
+        self.begin(chosen, stops=given.watchers is None)
 
     def _give_up(self, watcher: Watcher, cause: Cause) -> None:
         """Mark a stopping watcher as failed, because a client says so."""
-        told = (cause.actor, cause.reason or "gave up")
-        watcher.reason = ": ".join(filter(None, told))
-        self.ports.events.publish(watcher, "giveup", cause, reason=cause.reason or "gave up")
+        reason = cause.reason or "gave up"
+        watcher.reason = ": ".join(filter(None, (cause.actor, reason)))
+        self.ports.events.publish(watcher, "giveup", cause, reason=reason)
 
     def _restart(self, given: orders.Restart | orders.Reload, wait: Wait | None) -> None:
         chosen = self.chosen_of(given.watchers)
@@ -234,20 +232,20 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        if watcher.is_gone and watcher.goal.word != THE_END:
-            if "hooks" in changed or any(map(needs_fresh, changed)):
-                watcher.reason = ""  # it is about options that are gone
+        needs = any(map(needs_fresh, changed))
+        if watcher.is_gone and watcher.goal.word != THE_END and (needs or "hooks" in changed):
+            watcher.reason = ""  # it is about options that are gone
         if watcher.life is WAITING:
             self.steps.depend(watcher)
-        if watcher.connection is not None:
-            self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
+        self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
         self.steps.take_over(watcher, changed)
-        rolls = given.fresh or any(map(needs_fresh, changed))
-        rolls = rolls and watcher.is_running and watcher.wants_to_run
+        rolls = (needs or given.fresh) and watcher.is_running and watcher.wants_to_run
         at_stake = {name: options[name] for name in changed}
         at_stake.update((n, options[n]) for n in watcher.at_stake() if n in options)
-        ends = watcher.places.spawned() if rolls else None
-        if not rolls and any(name in at_stake for name in watcher.at_stake()):
+        ends = None
+        if rolls:
+            ends = watcher.places.spawned()
+        elif any(name in at_stake for name in watcher.at_stake()):
             ends = list(watcher.places.stale)
         if "numprocesses" in given.options:
             at_stake["numprocesses"] = size
@@ -255,7 +253,7 @@ class Roster(Watchers):
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
             names = (*changed, *given.dropped)
-            self._roll(watcher, given.cause, undo._replace(names=tuple(names)))
+            self._roll(watcher, given.cause, undo._replace(names=names))
         self.touch(watcher)
 
     def _add(self, given: orders.Add, wait: Wait | None) -> None:
@@ -331,12 +329,11 @@ class Roster(Watchers):
             watcher.settle(given.cause)
 
     def _quit(self, given: orders.Quit, wait: Wait | None) -> None:
-        first_time = not self.closing
-        self.closing = True
         all_watchers = self.all_watchers()
         self._expect(given, wait, all_watchers)
-        if not first_time:
+        if self.closing:
             return
+        self.closing = True
         for watcher in self.watchers():
             self._want(watcher, "quit", given.cause, up=False)
             if watcher.kind.is_helper:

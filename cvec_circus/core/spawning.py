@@ -125,8 +125,7 @@ class Spawner(Prover):
         process.started = self.ports.clock.time()
         self.ports.ledger.spawned(watcher, process)
         places.next_spawn_at = now + watcher.options.warmup_delay
-        if watcher.options.max_age:
-            places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
+        places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
         self.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=wid)
         if watcher.has_hook("after_spawn"):
             asked = Question("after_spawn", watcher.lives, now, wid, pid)

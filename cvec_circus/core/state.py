@@ -14,7 +14,7 @@ from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
 from cvec_circus.core.goal import Failed, Goal, Rollout, Run
 from cvec_circus.core.life import Life
 from cvec_circus.core.places import Places
-from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose, Sent
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.generation import Settings, Undo
 from cvec_circus.wire.cause import NONE, Cause
@@ -126,6 +126,7 @@ def restore_places(places: Places, state: State) -> None:
         process = places.slots[row["wid"]] = ManagedProcess(places.name, row["wid"], NONE)
         put(process, row, row)
         process.state = ProcessState(row["state"])
+        process.signalled = Sent(*row["signalled"])
     rows = {row: [places.slots[wid] for wid in state[row]] for row in ALL_ROWS}
     for row in ROWS:
         setattr(places, row, dict.fromkeys(rows[row]))

@@ -185,19 +185,6 @@ class Watcher:
         return min(self.rollout.total, news)
 
     @property
-    def failure(self) -> str:
-        """How its last rollout failed; "" if none did, or after a new order, or when no kept
-        process is left."""
-        failed, places = self.failed, self.places
-        if failed is None or failed.is_over:
-            return ""
-        if failed.kept:
-            counts = any(one.pid in failed.kept for one in (*places.stale, *places.fresh))
-        else:
-            counts = failed.is_undone or not self.is_ready
-        return failed.text if counts else ""
-
-    @property
     def is_full(self) -> bool:
         """Whether no further slot is to be opened."""
         places = self.places

@@ -236,7 +236,6 @@ class Desks:
             books,
             self.waits,
             self.campaign,
-            explain_watcher,
             last_words.said,
             forget,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cvec_circus.base.named import NamedTuple
 
 
@@ -37,11 +35,6 @@ class Cause(NamedTuple):
     def is_worth_telling(self) -> bool:
         """Whether it needs an explanation: a plugin or a hook decided, or a reason was given."""
         return bool(self.why) or self.actor.startswith(("plugin:", "hook:"))
-
-    @classmethod
-    def restored(cls, state: Sequence[str]) -> Cause:
-        """Return the cause that was saved as a list."""
-        return cls(*state)
 
 
 NONE = Cause("")

@@ -6,6 +6,7 @@ import unittest
 from collections import Counter
 
 from cvec_circus.core.facts import Exited
+from cvec_circus.core.process import Sent
 from cvec_circus.supervisor.answers.explanation import signals
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
@@ -66,7 +67,7 @@ class TestCauses(CauseCase):
 
     def test_a_signal_a_client_had_sent_is_not(self) -> None:
         watcher = self.world.up()
-        watcher.places.slots[1].signalled = (9, "client of mine", "a test")
+        watcher.places.slots[1].signalled = Sent(9, "client of mine", "a test")
         self.world.die(100, -9)
         self.world.settle()
         self.assertEqual(self.causes("reap"), ["command:signal"])
@@ -111,7 +112,7 @@ class TestCauses(CauseCase):
 
     def test_but_another_signal_than_that_is(self) -> None:
         watcher = self.world.up()
-        watcher.places.slots[1].signalled = (1, "", "")
+        watcher.places.slots[1].signalled = Sent(1)
         self.world.die(100, -11)
         self.assertEqual(self.causes("reap"), ["exit"])
 

@@ -14,6 +14,7 @@ from unittest import mock
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.ending import Ender
+from cvec_circus.core.goal import Rollout
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.spawning import Spawner
@@ -83,10 +84,10 @@ class TestControls(unittest.TestCase):
         self.assert_objects(Places, "ends", too_early, "a place that is not free")
 
     def test_processes_that_nobody_kills(self) -> None:
-        self.assert_objects_to_deadline(Purpose.KILL, "no deadline|not down")
+        self.assert_objects_to_deadline(Purpose.KILL, "no deadline|not down", left=False)
 
     def test_leftovers_that_nobody_kills(self) -> None:
-        self.assert_objects_to_deadline(Purpose.LEFTOVER_BY, "no deadline|not down")
+        self.assert_objects_to_deadline(Purpose.KILL, "no deadline|not down", left=True)
 
     def test_leftovers_that_are_never_let_go_of(self) -> None:
         self.assert_objects_to_deadline(Purpose.COMPLAIN, "no deadline|not down")
@@ -94,12 +95,16 @@ class TestControls(unittest.TestCase):
     def test_spawns_whose_time_never_comes(self) -> None:
         self.assert_objects_to_deadline(Purpose.SPAWN, "forgotten|not where")
 
-    def assert_objects_to_deadline(self, purpose: Purpose, why: str) -> None:
-        """A deadline of that kind comes and nothing is done about it."""
+    def assert_objects_to_deadline(
+        self, purpose: Purpose, why: str, left: bool | None = None
+    ) -> None:
+        """A deadline of that kind comes and nothing is done about it; with `left`, of what is left
+        of a process, or not."""
         meet = Steps.meet
 
         def forgets(self: Steps, watcher: Watcher, process: Any, due: Purpose) -> None:
-            if due is not purpose:
+            is_meant = left is None or left is (process.state is ProcessState.LEFTOVER)
+            if not (due is purpose and is_meant):
                 meet(self, watcher, process, due)
 
         self.assert_objects(Steps, "meet", forgets, why)
@@ -118,8 +123,8 @@ class TestControls(unittest.TestCase):
         self.assert_objects(Steps, "spare", all_of_them, "goes, and only")
 
     def test_old_processes_that_do_not_wait_for_their_successors(self) -> None:
-        def bystanders(self: Steps, watcher: Watcher) -> int:
-            return watcher.rollout is not None and watcher.rollout.is_partial
+        def bystanders(self: Steps, watcher: Watcher, rollout: Rollout) -> int:
+            return rollout.is_partial
 
         self.assert_objects(Steps, "_bystanders", bystanders, "no other has come")
 

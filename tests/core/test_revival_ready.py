@@ -6,6 +6,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus.core.phase import phase
+from cvec_circus.supervisor.answers.reason import failed_rollout
 from tests.core.test_revival import RevivalCase, crashed
 from tests.support.desks import FakeProbes
 
@@ -76,7 +77,7 @@ class TestReadiness(RevivalCase):
         self.assertIn(101, watcher.places.pids())
         self.next.advance(2)
         self.assertEqual(sorted(watcher.places.pids()), [101, 103])
-        self.assertIn("though it had been ready", watcher.failure)
+        self.assertIn("though it had been ready", failed_rollout(watcher))
 
 
 if __name__ == "__main__":

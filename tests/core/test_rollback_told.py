@@ -8,6 +8,7 @@ from typing import Any
 
 from cvec_circus.core.facts import Written
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.answers.reason import failed_rollout
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Reload
 from cvec_circus.wire.outcome import Outcome
@@ -146,7 +147,7 @@ class TestWhatItWrote(RolloutCase):
         self.written()
         (told,) = self.world.payloads("rollback")
         self.assertTrue(told["reason"].endswith("; it wrote last: no module x"))
-        self.assertEqual(self.watcher.failure, "")
+        self.assertEqual(failed_rollout(self.watcher), "")
 
     def test_the_next_one_fails_first(self) -> None:
         self.begin()
@@ -184,7 +185,7 @@ class TestHowLong(RolloutCase):
         self.assertIn("the last rollout failed", self.world.why(watcher))
         self.world.kill(watcher, list(watcher.places.fresh), None, None, None)
         self.world.advance(5)
-        self.assertEqual((self.world.why(watcher), watcher.failure), ("", ""))
+        self.assertEqual((self.world.why(watcher), failed_rollout(watcher)), ("", ""))
 
     def test_a_live_check_restarts_it(self) -> None:
         watcher = self.failed(live={"a": "tcp://x:1"})
@@ -204,7 +205,7 @@ class TestHowLong(RolloutCase):
             self.assertIn(said, self.world.why(watcher))
             self.world.die(pid, -9)
         self.world.settle()
-        self.assertEqual((self.world.why(watcher), watcher.failure), ("", ""))
+        self.assertEqual((self.world.why(watcher), failed_rollout(watcher)), ("", ""))
 
     def test_options_that_are_back_with_no_old_process_are_told_on(self) -> None:
         watcher = self.up(rollout="recreate")

@@ -7,6 +7,7 @@ from typing import Any
 
 from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.answers.reason import failed_rollout
 from cvec_circus.wire.outcome import Outcome
 from tests.support.world import FakeWorld
 
@@ -390,7 +391,7 @@ class TestRollback(RolloutCase):
         outcomes = self.reload(watcher)
         self.world.advance(5)
         self.assertEqual([outcome.error for outcome in outcomes], [None])
-        self.assertEqual(watcher.failure, "")
+        self.assertEqual(failed_rollout(watcher), "")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import unittest
 
-from cvec_circus.core.facts import Strayed
+from cvec_circus.core.facts import Extended, Strayed
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Stray
@@ -169,6 +169,18 @@ class TestLeftovers(StoppingCase):
         failed = "after a failure: process 100 exited with 0"
         said = f"slot 1: process 101 runs, and is not ready yet, {failed}"
         self.assertEqual((watcher.status, self.world.why(watcher)), ("active", said))
+
+    def test_it_gets_no_more_time_by_what_its_leader_has_asked_for(self) -> None:
+        watcher = self.world.up(graceful_timeout=3)
+        process = watcher.places.slots[1]
+        self.world.temper = STUBBORN
+        self.world.leftovers = 0.0
+        self.world.die(100)
+        self.world.facts.append(Extended(watcher, process, 60.0))
+        self.world.advance(2.9)
+        self.assertFalse(process.killed)
+        self.world.advance(0.1)
+        self.assertTrue(process.killed)
 
     def test_a_stop_does_not_wait_for_it_for_ever(self) -> None:
         watcher = self.world.up(graceful_timeout=30)

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from cvec_circus.core.life import Life
-from cvec_circus.core.process import ProcessState
+from cvec_circus.core.process import ProcessState, Sent
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.support.counts import check_counts, check_deadlines, check_phase
@@ -148,7 +148,7 @@ class History:
         pid = self.rng.choice(list(self.world.alive))
         exit_code = self.rng.choice([0, 1, FATAL, -9])
         if exit_code == -9 and self.rng.random() < 0.5:
-            self.world.alive[pid].signalled = (9, "client", "")
+            self.world.alive[pid].signalled = Sent(9, "client")
         self.log.append(f"die {pid} {exit_code}")
         self.world.die(pid, exit_code)
 

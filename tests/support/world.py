@@ -93,7 +93,6 @@ class FakeWorld:
             self.books,
             self.waits,
             self.campaign,
-            self.why,
             lambda watcher, pid: self.output.get(pid, ""),
             self.forget,
         )

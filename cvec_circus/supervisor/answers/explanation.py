@@ -13,10 +13,10 @@ from cvec_circus.base.figures import counted, duration
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import WAITING
 from cvec_circus.core.ports import Probes
-from cvec_circus.core.process import Purpose, Sent
+from cvec_circus.core.process import Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
-from cvec_circus.supervisor.answers.reason import unended, unready, why
+from cvec_circus.supervisor.answers.reason import failed_rollout, unended, unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import OWN_ENDS
 from cvec_circus.wire.outcome import WROTE, Death, standing
@@ -246,7 +246,7 @@ def explanation(
         "deaths": deaths(watcher, now),
         "waits_for": chain(watcher, phase_of, now),
         "rollout": rollout(watcher, now),
-        "failed_rollout": watcher.failure,
+        "failed_rollout": failed_rollout(watcher),
         "checks": checks(watcher, probes),
         "signals": signals(watcher, now),
         "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
@@ -261,19 +261,18 @@ def checks(watcher: Watcher, probes: Any) -> Fields:
 
 def signals(watcher: Watcher, now: float) -> list[Fields]:
     """Describe the last signal that clients have sent to each process that runs."""
-    found = [(one, Sent(*one.signalled)) for one in watcher.places.leaders()]
     return [
         {
             "pid": one.pid,
             "wid": one.wid,
-            "signum": sent.signum,
-            "actor": sent.actor,
-            "why": sent.why,
-            "age": round(now - sent.at, 3),
+            "signum": one.signalled.signum,
+            "actor": one.signalled.actor,
+            "why": one.signalled.why,
+            "age": round(now - one.signalled.at, 3),
             "refusal": one.refusal,
         }
-        for one, sent in found
-        if sent.signum
+        for one in watcher.places.leaders()
+        if one.signalled.signum
     ]
 
 

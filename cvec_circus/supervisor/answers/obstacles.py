@@ -11,11 +11,24 @@ from functools import partial
 from typing import Any
 
 from cvec_circus.core.conditions import Dependency, Predecessor
-from cvec_circus.core.goal import THE_END, deed_of
+from cvec_circus.core.goal import THE_END, Goal
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.answers.part import DONE, Part, Verdict
 from cvec_circus.supervisor.answers.reason import unending, why
+from cvec_circus.wire.cause import Cause
+
+PAST = {
+    "start": "started",
+    "stop": "stopped",
+    "restart": "restarted",
+    "reload": "reloaded",
+    "rm": "removed",
+}
+"""What an order's actor did to the watcher, by the order's word."""
+
+CHANGES = ("command:set", "command:reloadconfig")
+"""The causes of rollouts that change options."""
 
 
 def failed_since(part: Part) -> bool:
@@ -29,7 +42,7 @@ def rolled_back(part: Part) -> Verdict:
     failed = part.watcher.failed
     if failed is None or not failed.text:
         return None
-    by = deed_of("reload", failed.cause) if failed.generation != part.generation else ""
+    by = _deed_of("reload", failed.cause) if failed.generation != part.generation else ""
     return f"{about(part, by)}: {failed.text}"
 
 
@@ -55,7 +68,7 @@ def not_up(part: Part) -> Verdict:
 
 def overtaken(part: Part) -> str:
     """Say which later order has made this one void, and who gave it."""
-    return f"{part.title} abandoned: {part.watcher.goal.deed}"
+    return f"{part.title} abandoned: {_deed(part.watcher.goal)}"
 
 
 def shut_down(part: Part) -> Verdict:
@@ -69,7 +82,7 @@ def about(part: Part, overtaken_by: str = "") -> str:
     by = overtaken_by
     is_later = watcher.lives > part.life and watcher.goal.cause != part.cause
     if not by and (is_later or watcher.settings.newest != part.generation):
-        by = watcher.goal.deed
+        by = _deed(watcher.goal)
     return part.title + (f" overtaken: {by}" if by else "")
 
 
@@ -78,7 +91,8 @@ def is_void(part: Part) -> Verdict:
     there are to be; "not yet" if none has."""
     now, goal = part.watcher.options, part.watcher.goal
     if goal.numprocesses not in part.sizes:
-        return f"{part.title} abandoned: {goal.size_deed}"
+        deed = _did(f"set numprocesses to {goal.numprocesses}", goal.size_cause)
+        return f"{part.title} abandoned: {deed}"
     is_changed = any(not _has(now.get(name), value) for name, value in part.options.items())
     return overtaken(part) if is_changed else None
 
@@ -88,6 +102,28 @@ def _has(now: Any, value: Any) -> bool:
     if isinstance(value, Mapping) and isinstance(now, Mapping):
         return all(key in now and now[key] == value[key] for key in value)
     return bool(now == value)
+
+
+def _deed(goal: Goal) -> str:
+    """Say who has decided on a goal, and what."""
+    if goal.word == THE_END:
+        return "its last process has ended"
+    if goal.word == "quit":
+        return "the daemon is stopping"
+    return _deed_of(goal.word, goal.cause)
+
+
+def _deed_of(word: str, cause: Cause) -> str:
+    """Say who has done what to a watcher, by the word of an order and its cause."""
+    did = f"{PAST.get(word, word)} it"
+    if word == "reload" and cause.text in CHANGES:
+        did = f"changed its options by {cause.text.partition(':')[2]}"
+    return _did(did, cause)
+
+
+def _did(did: str, cause: Cause) -> str:
+    why = f" ({cause.reason})" if cause.reason else ""
+    return f"{cause.actor or 'a later order'} {did}{why}"
 
 
 def is_hopeless(watcher: Watcher) -> bool:

@@ -50,7 +50,7 @@ def trouble(watcher: Watcher, now: float) -> str:
         return told
     if places.pending and (places.trouble or places.backoffs):
         return next_start(watcher, now)
-    if told := watcher.failure:
+    if told := failed_rollout(watcher):
         return f"the last rollout failed: {told}"
     if places.pending:
         return next_start(watcher, now)
@@ -77,6 +77,19 @@ def replaced_first(watcher: Watcher, now: float) -> str:
     why = f": {cause.reason}" if cause.reason else ""
     kept = f"{process.refusal}; " if process.refusal else ""
     return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {kept}{left}"
+
+
+def failed_rollout(watcher: Watcher) -> str:
+    """Say how its last rollout failed; "" if none did, or after a new order, or when no kept
+    process is left."""
+    failed, places = watcher.failed, watcher.places
+    if failed is None or failed.is_over:
+        return ""
+    if failed.kept:
+        counts = any(one.pid in failed.kept for one in (*places.stale, *places.fresh))
+    else:
+        counts = failed.is_undone or not watcher.is_ready
+    return failed.text if counts else ""
 
 
 def unready(watcher: Watcher) -> str:
@@ -122,8 +135,7 @@ def unended(watcher: Watcher, now: float) -> str:
     if not chosen:
         return ""
     pids = listed(chosen[:5])
-    purpose = Purpose.KILL if leaders else Purpose.LEFTOVER_BY
-    kill_at = max(places.deadline(process, purpose) or now for process in chosen)
+    kill_at = max(places.deadline(process, Purpose.KILL) or now for process in chosen)
     told = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
     has = "have" if leaders and len(chosen) > 1 else "has"
     kept = next((f"{process.refusal}; " for process in leaders if process.refusal), "")
@@ -209,6 +221,6 @@ def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:
     """Say what keeps a place from being filled again."""
     row = _quick_deaths(watcher, process.wid)
     who = f"{row}; it" if row else f"slot {process.wid}"
-    kill_at = watcher.places.deadline(process, Purpose.LEFTOVER_BY) or now
+    kill_at = watcher.places.deadline(process, Purpose.KILL) or now
     left = "was sent" if process.killed else f"in {max(0.0, kill_at - now):.1f} s"
     return f"{who} waits until nothing of process {process.pid} is left; SIGKILL {left}"
