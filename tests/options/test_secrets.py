@@ -227,6 +227,15 @@ class TestVariables(unittest.TestCase):
         for text in ("tcp://host-1", "host-1:pw2/x", "pw2/x", "user3"):
             self.assertEqual(variables.conceal(f"no {text}: write tcp://"), "no NAME: write tcp://")
 
+    def test_names_in_a_value(self) -> None:
+        variables = Variables()
+        variables.add("$(circus.env.NOPE)", "$(circus.env.A)")
+        value = "amqp://$(circus.env.NOPE):hunter2@host"
+        variables.add(value, "$(circus.env.B)", parts_of(value, "$(circus.env.B)"))
+        for text in ("$(circus.env.NOPE) is not there", "$(circus.wdi) means nothing"):
+            self.assertEqual(variables.conceal(text), text)
+        self.assertEqual(variables.conceal("no hunter2"), "no $(circus.env.B)")
+
     def test_what_may_be_shown(self) -> None:
         variables = Variables()
         for value in ("web", "hunter2", "it", "web-api"):
