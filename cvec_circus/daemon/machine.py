@@ -34,7 +34,7 @@ from cvec_circus.supervisor.reload.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, statedir, units
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.launch_shim import too_high
-from cvec_circus.system.paths import MAKE_IT
+from cvec_circus.system.paths import make_it
 from cvec_circus.system.syslog import Sender
 
 GIVEN = ("watcher", "arbiter", "hook_name")
@@ -106,7 +106,8 @@ class _Machine:
                 self._look_at_watcher(one.section, one.name, one.options, env)
         for (key, text), sections in self._said.items():
             more = len({section.place(key) for section in sections}) - 1
-            said = f"{text} (the same {more} times more)" if more else text
+            often = "once" if more == 1 else f"{more} times"
+            said = f"{text} (the same {often} more)" if more else text
             self._build.findings.warn(sections[0], key, said)
 
     def look_at_units(self, path: str) -> None:
@@ -121,7 +122,7 @@ class _Machine:
         try:
             return environment(options, self._environ)
         except (OSError, ValueError) as error:
-            self._warn(section, "virtualenv", f"{error}; {MAKE_IT}")
+            self._warn(section, "virtualenv", f"{error}; {make_it(str(error))}")
             return environment(options.replace({"virtualenv": None}), self._environ)
 
     def _warn(self, section: Section, key: str, text: str) -> None:
@@ -291,7 +292,9 @@ def _programs(
 
 
 def _unquoted(text: str, folder: str) -> str:
-    """Return the hint for a path with blanks that is not in quotes, "" if there is none."""
+    """Return the hint for a path with blanks that is not in quotes, or with a ~; "" for none."""
+    if text.startswith("~"):
+        return f"; {paths.NO_HOME}"
     words = text.split(" ", _MOST_BLANKS)
     for number in range(2, len(words) + 1):
         path = " ".join(words[:number])

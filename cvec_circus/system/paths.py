@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import stat
 
-MAKE_IT = "make it first"
+NO_HOME = "~ is not replaced; write $(circus.env.HOME)"
+
+
+def make_it(path: str) -> str:
+    """Return what to do about a path where nothing is."""
+    return NO_HOME if "/~" in path or path.startswith("~") else "make it first"
 
 
 def why_no_folder(folder: str) -> str:
@@ -13,7 +18,7 @@ def why_no_folder(folder: str) -> str:
     try:
         mode = os.stat(folder).st_mode
     except FileNotFoundError:
-        return f"there is no folder {folder}; {MAKE_IT}"
+        return f"there is no folder {folder}; {make_it(folder)}"
     except OSError as error:
         return f"{folder} cannot be reached: {error.strerror}"
     return "" if stat.S_ISDIR(mode) else f"{folder} is not a folder"

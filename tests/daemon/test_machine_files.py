@@ -111,6 +111,18 @@ class TestFiles(MachineCase):
             f"9: [socket:s] path: there is no folder HERE/nos; {MAKE}",
         ]
         self.assertEqual(found, expected)
+        home = "~ is not replaced; write $(circus.env.HOME)"
+        found = self.problems(f"{WEB}[circus]\npidfile = ~/x\nloggerconfig = ~/log.json\n")
+        expected = [
+            f"4: [circus] pidfile: there is no folder HERE/~; {home}",
+            f"5: [circus] loggerconfig: there is no ~/log.json; {home}",
+        ]
+        self.assertEqual(found, expected)
+        self.says(
+            f"{WEB.replace('sleep', '~/sleep')}[watcher:dir]\ncmd = sleep 1\nworking_dir = ~/x\n",
+            f"2: [watcher:web] cmd: there is no HERE/~/sleep; {home}",
+            f"5: [watcher:dir] working_dir: there is no folder HERE/~/x; {home}",
+        )
         runs = f"4: [circus] schedule_file: there is no folder HERE/no; {MAKE}"
         self.says(f"{WEB}[circus]\nschedule_file = no/runs.json\n", runs)
         self.silent(f"{WEB}[circus]\nloggerconfig = default\n")
