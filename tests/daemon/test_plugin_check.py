@@ -147,7 +147,7 @@ class TestPlugins(unittest.TestCase):
     def test_classes_that_cannot_be_used(self) -> None:
         self.write("exits.py", "import os\nos._exit(3)\n")
         for use, words in (
-            ("strict.Srtict", "there is no Srtict in strict, did you mean Strict?"),
+            ("strict.Srtict", "there is no Srtict in strict; did you mean Strict?"),
             ("nowhere.Strict", "cannot import nowhere.Strict: there is no module nowhere"),
             ("flappin", "did you mean flapping?"),
             ("strict.Wrong", 'schema: tries: the check "number_of_tries" is unknown.'),
