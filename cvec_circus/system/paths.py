@@ -59,6 +59,13 @@ def why_not_ours(path: str) -> str:
     return f"user {os.geteuid()} cannot write to {path}; change its owner or mode"
 
 
+def why_not_entered(folder: str) -> str:
+    """Return why this user can have no process in a folder, "" if it can."""
+    if os.access(folder, os.X_OK):
+        return ""
+    return f"user {os.geteuid()} cannot enter {folder}; change its owner or mode"
+
+
 def why_not_within(folder: str) -> str:
     """Return why this user can make no file in a folder, "" if it can."""
     if os.access(folder, os.W_OK | os.X_OK):

@@ -85,7 +85,7 @@ class TestPrograms(MachineCase):
         self.silent(
             "[watcher:web]\ncmd = ./$(circus.prog)$(circus.wid) x\nprog = run\n",
             "[watcher:web]\ncmd = $(circus.env.P) x\n",
-            "[watcher:web]\ncmd = ./a$(circus.sockets.s)\nuse_sockets = 1\n[socket:s]\nport = 1\n",
+            "[watcher:web]\ncmd = ./a$(circus.sockets.s)\nuse_sockets = 1\n[socket:s]\nport = 0\n",
             P="./run1",
         )
         said = "2: [watcher:web] cmd: there is no HERE/run"

@@ -6,7 +6,10 @@ import os
 import resource
 import socket
 import unittest
+from unittest import mock
 
+from cvec_circus.system import privileges
+from cvec_circus.system.privileges import PORTS, SCORE
 from tests.daemon.machine_case import MAKE, WEB, MachineCase
 
 
@@ -55,6 +58,52 @@ class TestStateDir(MachineCase):
                 self.silent(f"{text}adopt = False\n")
         self.silent(f"{WEB}[circus]\nstate_dir = not/yet/there\n")
         self.assertFalse((self.folder / "not").exists())
+
+
+class TestPrivileges(MachineCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.is_privileged = mock.patch.object(privileges, "has_capability", return_value=False)
+        self.is_privileged.start()
+        self.addCleanup(self.is_privileged.stop)
+        self.uid = os.geteuid()
+
+    def test_what_an_ordinary_user_may_not(self) -> None:
+        other = self.uid + 1
+        text = (
+            f"[circus]\nendpoint = tcp://127.0.0.1:81\npubsub_endpoint = tcp://127.0.0.1:8181\n"
+            f"[socket:low]\nport = 80\n[socket:any]\nport = 0\n[socket:path]\npath = s\n"
+            f"owner = {other}\n[watcher:web]\ncmd = sleep 1\nuid = {other}\ngid = {other}\n"
+            f"[watcher:score]\ncmd = sleep 1\noom_score_adj = -1000\n"
+        )
+        with mock.patch.object(privileges, "_number", {PORTS: 1024, SCORE: 5}.get):
+            found = self.found(text)
+        self.assertEqual(self.found(text, elsewhere=True), [])
+        for line, said in zip(
+            found,
+            (
+                "2: [circus] endpoint: CANNOT listen on a port below 1024",
+                "5: [socket:low] port: CANNOT listen on a port below 1024",
+                f"10: [socket:path] owner: CANNOT make {other} the owner of a file",
+                "13: [watcher:web] uid: CANNOT become ",
+                "17: [watcher:score] oom_score_adj: CANNOT lower it from 5",
+            ),
+        ):
+            who = f"user {self.uid} cannot" if self.uid else "root cannot"
+            self.assertTrue(line.startswith(said.replace("CANNOT", who)), f"{line} / {said}")
+        self.assertEqual(len(found), 5, found)
+
+    def test_what_it_may(self) -> None:
+        self.silent(
+            f"[socket:own]\npath = s\nowner = {self.uid}\n{WEB}uid = {self.uid}\n"
+            "oom_score_adj = 1000\nworking_dir = .\n"
+        )
+
+    @unittest.skipIf(os.geteuid() == 0, "root may enter any folder")
+    def test_a_closed_folder(self) -> None:
+        (self.folder / "closed").mkdir(0o600)
+        (said,) = self.found(f"{WEB}working_dir = closed\n")
+        self.assertIn(f"user {self.uid} cannot enter HERE/closed", said)
 
 
 class TestLimits(MachineCase):
