@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ from cvec_circus.base.wakeup import Wakeup
 
 POSTS_A_TURN = 256
 """How many calls from other threads are made before files are polled again."""
+
+SHORTAGE_DELAY = 0.05
+"""Seconds between two turns while there is no memory."""
 
 READABLE = select.POLLIN
 """The same number as zmq.POLLIN, which is an enum: each operation with that takes a microsecond."""
@@ -233,9 +237,19 @@ class Loop:
         if self._closed:
             raise _stopped()
         self.thread_id = threading.get_ident()
+        starved: MemoryError | None = None
         try:
             while not self._stopping:
-                self._turn()
+                try:
+                    if starved is not None:
+                        time.sleep(SHORTAGE_DELAY)  # until others have freed some
+                        self._complaints.tell(starved, "turn", "was cut short", line="no memory")
+                        starved = None
+                    self._turn()
+                except MemoryError as error:
+                    # Up to Python 3.10 any call may raise it: its frame is an object.
+                    starved = error
+                    self._more_work = True
         finally:
             self._stopping = False
 
@@ -261,7 +275,7 @@ class Loop:
             self.rung = False
             if (self.wakeup.fd, self.wakeup.clear) not in readable:
                 self._call(self.wakeup.clear, ())
-        self.beats += 1
+        self.beats = (self.beats + 1) | 1  # the last turn may not have counted its end
         self._in_turn = True
         try:
             self._work(readable)

@@ -335,7 +335,7 @@ def _failed(error: zmq.ZMQError) -> exc.CallError:
     if error.errno == zmq.ETERM:
         return _closed()
     if error.errno == zmq.EAGAIN:
-        return exc.CallError("The daemon takes no more messages.")
+        return exc.CallError("It takes no more messages, or is no endpoint for commands.")
     return exc.CallError(f"{zmq.strerror(error.errno or 0)}.")
 
 

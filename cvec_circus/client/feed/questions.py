@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Optional
 
 import zmq
@@ -90,7 +91,10 @@ class Questions:
         if self._dealer is None:
             self._dealer = open_dealer(self._context, self._endpoint)
             self._loop.add_reader(self._dealer, self._read)
-        self._dealer.send(messages.encode(message), zmq.NOBLOCK)
+        # libzmq gives a connection up for good when what listens there is no socket for commands:
+        # then it takes nothing, and the question will count as lost.
+        with suppress(zmq.Again):
+            self._dealer.send(messages.encode(message), zmq.NOBLOCK)
 
     def drop(self) -> None:
         """Forget the question, and close the socket, with the answer if it still comes."""

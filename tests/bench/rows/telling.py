@@ -86,7 +86,7 @@ def burst(subject: Subject, world: World, folder: Path) -> Measured:
     with subject.start(folder, [world.program("one")], [probe(world, "count", "burst")]) as running:
         world.reports.take(1, tag="one")
         world.reports.take(1, tag="burst", timeout=30)
-        world.reports.pause(SETTLE if subject.name != "ours" else 0.2)
+        world.reports.pause(max(SETTLE, MIN_UPTIME))  # ours is ready by then, which is an event
         world.reports.drain()  # what it heard before would make the burst longer
         cast(running.endpoint, count)
         world.reports.pause(world.n(3, 1))
