@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -29,6 +30,8 @@ def why_no_file(path: str) -> str:
     if os.path.isdir(path):
         return f"{path} is a folder; name a file in it"
     target = os.path.realpath(path)
+    if os.path.islink(target):
+        return f"{path}: {os.strerror(errno.ELOOP)}"
     return "" if os.path.lexists(target) else why_no_folder(os.path.dirname(target))
 
 

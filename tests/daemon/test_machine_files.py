@@ -136,6 +136,11 @@ class TestFiles(MachineCase):
             self.says(f"{text}stdout_stream.filename = sub\n", folder_said)
             self.silent(f"{text}stdout_stream.filename = sub/x\n")
         self.silent(f"{WEB}stderr_stream.filename = /dev/null\n")
+        (self.folder / "loop").symlink_to("loop")
+        circle = (
+            "3: [watcher:web] stdout_stream.filename: HERE/loop: Too many levels of symbolic links"
+        )
+        self.says(f"{WEB}stdout_stream.filename = loop\n", circle)
 
     @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
     def test_log_files_that_are_not_ours(self) -> None:
