@@ -21,24 +21,20 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that any call may raise for lack of files or memory; not its caller's fault."""
 
 
-def tell_shortage(name: str, error: BaseException, place: str) -> bool:
-    """Log in one line that a function failed for lack of files or memory, if it did.
-
-    Safe from any thread.
-
-    Returns:
-        Whether it did. Otherwise the error is a bug in this package.
-    """
-    if not isinstance(error, MemoryError) and getattr(error, "errno", None) not in SHORTAGES:
-        return False
-    logger.error("%s: %s could not continue: %s", name, place, error or "no memory")
-    logger.debug("where %s could not continue", place, exc_info=error)
-    return True
+def shortage(error: BaseException) -> str:
+    """Return what there was too little of, as a sentence; "" for an error of another kind, which is
+    a bug in this package."""
+    if isinstance(error, MemoryError):
+        return str(error) or "no memory"
+    return str(error) if getattr(error, "errno", None) in SHORTAGES else ""
 
 
 def tell_crash(name: str, error: BaseException, place: str) -> None:
     """Log that an error ended a function on a thread. Safe from any thread."""
-    if not tell_shortage(name, error, place):
+    if line := shortage(error):
+        logger.error("%s: %s could not continue: %s", name, place, line)
+        logger.debug("where %s could not continue", place, exc_info=error)
+    else:
         logger.error("%s: %s failed", name, place, exc_info=error)
 
 

@@ -6,14 +6,15 @@ import errno
 import os
 import select
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cvec_circus import exc
 from cvec_circus.base.clock import SYSTEM, Clock, poll_milliseconds
-from cvec_circus.base.complaints import Complaints, tell_shortage
+from cvec_circus.base.complaints import Complaints, shortage
+from cvec_circus.base.question import Question
+from cvec_circus.base.reserve import kept
 from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup
 
@@ -28,55 +29,6 @@ READABLE = select.POLLIN
 
 Key = Any
 Result = TypeVar("Result")
-
-
-class Question:
-    """A call that a thread waits for. Shared by the thread that asks and the one that answers.
-
-    The asking thread waits on a bare lock. An Event has a lock of its own, which the asking thread
-    holds for a moment before it sleeps; if a signal handler runs in that moment and asks something
-    too, the owner blocks on that lock and both wait for ever.
-    """
-
-    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.fn = fn
-        self.args = args
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._abandoned = False
-        self._waiting = threading.Lock()
-        self._waiting.acquire()
-
-    def answer(self) -> None:
-        """Make the call, unless the asking thread has given up. Owner thread."""
-        if self._abandoned:
-            return
-        try:
-            self._value = self.fn(*self.args)
-        except BaseException as error:
-            self.fail(error)
-            if not isinstance(error, Exception):
-                raise  # a KeyboardInterrupt is the owner's as well
-        else:
-            self._waiting.release()
-
-    def fail(self, error: BaseException) -> None:
-        """Answer with an exception. Once, and instead of `answer`."""
-        self._error = error
-        self._waiting.release()
-
-    def result(self, timeout: float | None) -> Any:
-        """Wait for the answer, and return or raise it. Asking thread."""
-        if not self._waiting.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
-            self._abandoned = True
-            name = getattr(self.fn, "__qualname__", repr(self.fn))
-            raise TimeoutError(f"no answer from {name} within {timeout:g} s")
-        try:
-            if self._error is not None:
-                raise self._error
-            return self._value
-        finally:
-            self._error = None  # an exception and a frame that holds it would keep each other
 
 
 class Loop:
@@ -125,6 +77,9 @@ class Loop:
         self._closed = False
         self._stopping = False
         self._more_work = False
+        self._is_starved = False  # there was no memory for a part of this turn
+        self._nothing = threading.Lock()  # what a starved loop waits for: never released
+        self._nothing.acquire()
         self._in_turn = False
         self._lasts: dict[Callable[[], object], None] = {}
         self.add_reader(self.wakeup.fd, self.wakeup.clear)
@@ -237,19 +192,21 @@ class Loop:
         if self._closed:
             raise _stopped()
         self.thread_id = threading.get_ident()
-        starved: MemoryError | None = None
+        cut: MemoryError | None = None
         try:
             while not self._stopping:
                 try:
-                    if starved is not None:
-                        time.sleep(SHORTAGE_DELAY)  # until others have freed some
-                        self._complaints.tell(starved, "turn", "was cut short", line="no memory")
-                        starved = None
+                    if self._is_starved:
+                        self._nothing.acquire(True, SHORTAGE_DELAY)  # needs no memory
+                        self._is_starved = False
+                    if cut is not None:
+                        self.on_error(cut, "turn")
+                        cut = None
                     self._turn()
                 except MemoryError as error:
-                    # Up to Python 3.10 any call may raise it: its frame is an object.
-                    starved = error
-                    self._more_work = True
+                    kept.clear()  # a function may lack memory for its own frame
+                    cut = error
+                    self._is_starved = self._more_work = True
         finally:
             self._stopping = False
 
@@ -350,6 +307,9 @@ class Loop:
         try:
             return fn(*args)
         except Exception as error:
+            if isinstance(error, MemoryError):
+                kept.clear()
+                self._is_starved = True
             self.on_error(error, _name(fn))
             return None
 
@@ -382,8 +342,8 @@ class Loop:
             raise AssertionError(f"only the thread of {self.name} may do this: use post")
 
     def _log_error(self, error: BaseException, name: str) -> None:
-        if not tell_shortage(self.name, error, name):
-            self._complaints.tell(error, name)
+        line = shortage(error)
+        self._complaints.tell(error, name, "could not continue" if line else "raised", line)
 
 
 def _stopped() -> exc.SupervisorStopped:

@@ -89,6 +89,22 @@ class Connection:
                 raise
             return 0
 
+    def take(self, size: int) -> tuple[zmtp.Message | zmtp.Control | None, bool]:
+        """Read up to `size` bytes; return the next message, and whether there may be more to read.
+
+        Raises:
+            OSError: There is nothing to read now, or the peer is gone.
+            Violation: The connection cannot go on.
+        """
+        received = self.sock.recv(size)
+        if not received:
+            raise ConnectionAbortedError
+        try:
+            self.decoder.feed(received)
+            return self.decoder.decode(), len(received) == size
+        except MemoryError:
+            raise zmtp.Violation("no memory for what it has sent") from None  # a part is lost
+
     def credentials(self) -> tuple[int, int] | None:
         """Return pid and uid of the peer when it connected; None unless it is on a unix socket."""
         if self._credentials is None and self.is_open and self.sock.family == socket.AF_UNIX:

@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 
 #: Seconds that a turn spends on requests at most; one is always carried out.
 BUDGET = 0.003
+#: Peers to look at in one turn: for its default of a thousand, epoll needs a block of 12 KiB.
+PEERS_A_TURN = 64
 #: Bytes to read at once: of a small message, and of a large one.
 SMALL_READ, LARGE_READ = 4096, 65536
-#: Seconds after which a peer is closed that has not greeted, has sent half a message, or has read
-#: nothing of what waits for it.
+#: Seconds for a peer to greet, to finish a message, and to read some of what waits for it.
 HANDSHAKE, HALF_A_MESSAGE, UNREAD = 30.0, 30.0, 60.0
 #: Bytes of incomplete messages of all peers together.
 HALF_MESSAGES = 32 << 20
@@ -48,8 +49,7 @@ HALF_MESSAGES = 32 << 20
 MOST_UNSENT, MOST_UNSENT_TOGETHER = 16 << 20, 64 << 20
 #: Seconds between two checks for those that take too long, and for room.
 LOOK = 1.0
-#: Seconds that closing goes on sending: 0 would lose the last reply and the last event; without a
-#: limit, a client that does not read would hang the daemon's end.
+#: Seconds that closing goes on sending the last reply and events, to whoever reads them.
 LINGER = 0.25
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
@@ -109,8 +109,7 @@ class Connections(Carried):
         self._slow: set[Connection] = set()
         self._unsent = 0
         self._have_left = False
-        self._posted = False
-        self._looks = False
+        self._posted = self._looks = False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -215,12 +214,12 @@ class Connections(Carried):
         self._posted = False
         if self._epoll.closed:
             return
-        for fd, _ in self._epoll.poll(0):
-            self._queue_up(fd)
-        now = self._clock.monotonic()
-        ends = now + BUDGET
-        self._queue.begin(now)
         try:
+            for fd, _ in self._epoll.poll(0, PEERS_A_TURN):
+                self._queue_up(fd)
+            now = self._clock.monotonic()
+            ends = now + BUDGET
+            self._queue.begin(now)
             while self._queue:
                 connection = self._queue.pop()
                 is_more = connection.is_open and self._step(connection)
@@ -258,14 +257,7 @@ class Connections(Carried):
         try:
             found = decoder.decode() if connection.held else None
             if found is None:
-                size = LARGE_READ if decoder.is_large else SMALL_READ
-                received = connection.sock.recv(size)
-                if not received:
-                    self._let_go(connection)
-                    return False
-                is_more = len(received) == size
-                decoder.feed(received)
-                found = decoder.decode()
+                found, is_more = connection.take(LARGE_READ if decoder.is_large else SMALL_READ)
         except zmtp.Violation as violation:
             self.end(connection, str(violation))
             return False

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.reserve import kept
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands import table
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
@@ -308,6 +309,7 @@ class Supervisor:
     def close(self) -> None:
         """Close what is open, after `run` or instead of it. Clients that still ask get the end."""
         self.desks.closers.close()
+        kept.clear()
 
     @property
     def awaits_names(self) -> bool:

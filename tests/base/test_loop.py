@@ -307,23 +307,6 @@ class TurnTest(LoopTestCase):
             self.loop.run()
         self.assertEqual([type(error) for error, _ in self.errors], [MemoryError])
 
-    def test_a_turn_without_memory_is_told_and_made_again(self):
-        refused, beats, work = [MemoryError(), MemoryError()], [], self.loop._work
-
-        def starve(readable):
-            beats.append(self.loop.beats % 2)
-            if refused:
-                self.loop.beats -= 1  # the end of the turn is not counted either
-                raise refused.pop()
-            work(readable)
-
-        self.loop.post(self.loop.stop)
-        with mock.patch.object(self.loop, "_work", starve):
-            with self.assertLogs("cvec_circus", "ERROR") as logs:
-                self.loop.run()
-        self.assertEqual(beats, [1, 1, 1])  # what the watchdog takes for work
-        self.assertRegex(logs.records[0].getMessage(), ": turn was cut short: no memory$")
-
     def test_stop_before_run_counts(self):
         self.loop.stop()
         self.loop.run()

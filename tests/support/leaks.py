@@ -54,10 +54,11 @@ def _spare_what_is_loaded() -> None:
 def threads() -> dict[object, str]:
     """Name the threads of this process that have begun.
 
-    One whose `start` a signal handler has interrupted before there was a thread stays in the list
-    of `threading` for ever: no code of ours runs in it, or can take it out.
+    A signal handler that raises in `Thread.start` may leave two things behind that no code of ours
+    can end: an entry in the list of `threading`, of a thread that was never started, and one that
+    waits for the lock of the event that says so.
     """
-    begun = [thread for thread in threading.enumerate() if thread.ident is not None]
+    begun = [thread for thread in threading.enumerate() if thread.is_alive()]
     return {thread: f"thread {thread.name}" for thread in begun}
 
 
