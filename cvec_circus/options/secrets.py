@@ -22,7 +22,7 @@ CONCEALED = "***"
 _NAME = regex(
     r"passw|passphrase|secret|token(?!i[sz])|credential|dsn|authorization|connection_?string|webhook"
     r"|(?:api|access|private|signing|encryption|master|license)_?key"
-    r"|(?:\b|_)(?:auth|creds?|keys?|salt|jwt|cookies?)\b|pwd\b"
+    r"|(?:\b|_)(?:auth|creds?|keys?|salt|jwt|cookies?)\b|pwd\b|(?-i:_PAT\b)"
     r"|(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!under)(?<!over)pass\b",
     re.IGNORECASE,
 )
