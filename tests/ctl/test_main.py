@@ -141,6 +141,8 @@ class TestReplies(CtlCase):
         self.assertEqual(self.fails(3, "status", "wbe").err, hint)
         hint = "error: no watcher soloo; did you mean solo?\n"
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
+        hint = "error: no watcher Solo,one shot; write blanks between names: solo 'One Shot'\n"
+        self.assertEqual(self.fails(3, "stop", "Solo,one shot").err, hint)
         hint = "error: no watcher *o*: name one, not a pattern; it matches One Shot, solo\n"
         self.assertEqual(self.fails(3, "stop", "*o*", "--match", "simple").err, hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
