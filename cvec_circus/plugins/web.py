@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
 import ssl
 import urllib.error
@@ -110,6 +111,13 @@ class Redirection(urllib.request.HTTPRedirectHandler):
         return new
 
 
+@functools.cache
+def _opener(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
+    """Return an opener. Kept, because from Python 3.12 on one reads all certificates of the
+    machine: 50 ms."""
+    return urllib.request.build_opener(Redirection, *handlers)
+
+
 def fetch(
     wanted: urllib.request.Request, timeout: float, *handlers: urllib.request.BaseHandler
 ) -> Answer:
@@ -118,9 +126,8 @@ def fetch(
     The handlers are added to those of urllib's openers.
     """
     began_at = SYSTEM.monotonic()
-    opener = urllib.request.build_opener(Redirection, *handlers)
     try:
-        with opener.open(wanted, timeout=timeout) as page:
+        with _opener(*handlers).open(wanted, timeout=timeout) as page:
             beginning = b""
             while piece := page.read1(PIECE):
                 beginning += piece[: PIECE - len(beginning)]

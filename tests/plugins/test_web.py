@@ -7,8 +7,10 @@ import http.server
 import socket
 import threading
 import unittest
+import urllib.request
 from collections.abc import Callable
 
+from cvec_circus.plugins import web
 from cvec_circus.plugins.web import NO_ANSWER, PIECE, Answer, address, fetch, request
 from tests.plugins.case import TIMEOUT
 
@@ -142,6 +144,15 @@ class TestAddresses(unittest.TestCase):
 
     def test_a_name_without_a_password(self) -> None:
         self.assertEqual(request("http://me@host/").headers["Authorization"], "Basic bWU6")
+
+
+class TestOpeners(unittest.TestCase):
+    def test_one_is_made_and_kept(self) -> None:
+        """From Python 3.12 on, each one reads all certificates of the machine."""
+        handler = urllib.request.ProxyHandler({})
+        made = [web._opener(handler) for _ in range(2)]
+        self.assertIs(made[0], made[1])
+        self.assertIsNot(made[0], web._opener())
 
 
 if __name__ == "__main__":
