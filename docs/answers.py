@@ -22,7 +22,8 @@ ANSWERS: dict[str, dict[str, str]] = {
     "add": {
         "started": "With `start` and `waiting`: the pids of its processes.",
         "kept": "With `start` and `waiting`: the pids of processes that were kept.",
-        "warnings": "If there are any: a line about properties that were ignored.",
+        "warnings": "If there are any: lines about properties that were ignored, and about what "
+        "`depends_on` and `part_of` name, and is not there.",
     },
     "decr": SIZED,
     "doctor": {
@@ -125,7 +126,10 @@ ANSWERS: dict[str, dict[str, str]] = {
         "dependants": "The names of watchers that depend on them and keep running, if any. They "
         "cannot start again until a watcher of that name is added.",
     },
-    "set": {"gap": GAP},
+    "set": {
+        "gap": GAP,
+        "warnings": "A line for each name in `depends_on` and `part_of` that no watcher has.",
+    },
     "signal": {},
     "start": {"info": MOVED},
     "stats": {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_new_name
-from cvec_circus.commands.set import convert_accounts, convert_options
+from cvec_circus.commands.set import convert_accounts, convert_options, doubts_of
 from cvec_circus.options.kinds import to_args, to_boolean, to_mapping, to_text
 from cvec_circus.options.rights import ACCOUNTS
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -51,7 +51,9 @@ class Add(Command):
         watcher = call.target.new_watcher(props["name"], options)
         cause = call.cause
         call.target.give(orders.Add(watcher, cause))
-        more = {"warnings": props["warnings"]} if "warnings" in props else {}
+        doubts = doubts_of(options, call.target).get("warnings", ())
+        warnings = [*props.get("warnings", ()), *doubts]
+        more = {"warnings": warnings} if warnings else {}
 
         def started(outcome: Outcome) -> Fields:
             return {"started": outcome.started, "kept": outcome.kept, **more}

@@ -6,6 +6,7 @@ from cvec_circus.commands.base import Call, Fields, Property
 from cvec_circus.commands.options import OptionsCommand
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_text
+from cvec_circus.options.nearest import did_you_mean
 
 
 class GlobalOptions(OptionsCommand):
@@ -19,5 +20,6 @@ class GlobalOptions(OptionsCommand):
         if wanted is None:
             return {"options": options}
         if wanted not in options:
-            raise MessageError(f"{wanted[:60]!r} not an existing option")
+            near = did_you_mean(wanted[:60], options)
+            raise MessageError(f"{wanted[:60]!r} not an existing option{near}")
         return {"options": {wanted: options[wanted]}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cvec_circus.base.figures import duration
 from cvec_circus.commands.base import Call, Command, Fields
 from cvec_circus.commands.render import Table, key_lines
 
@@ -14,5 +15,11 @@ class Ping(Command):
         return call.target.description()
 
     def words(self, reply: Fields) -> Table:
-        shown = {key: reply[key] for key in reply if key not in ("status", "time", "id")}
-        return key_lines(shown)
+        return key_lines({**_facts(reply), "uptime": duration(reply["uptime"])})
+
+    def script(self, reply: Fields) -> Table:
+        return key_lines(_facts(reply))
+
+
+def _facts(reply: Fields) -> Fields:
+    return {key: reply[key] for key in reply if key not in ("status", "time", "id")}

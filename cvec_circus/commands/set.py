@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.commands.base import FIRST_NAMES, MATCH, YES, Call, Command, Fields, Property
-from cvec_circus.commands.target import TargetWatcher, gaps
+from cvec_circus.commands.target import CommandTarget, TargetWatcher, gaps
 from cvec_circus.exc import ArgumentError, MessageError, OptionError, OptionsError
 from cvec_circus.options.kinds import to_mapping
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import ACCOUNTS, accounts_of
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.orders import SetOptions, together
+from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.options.rights import Accounts
@@ -59,7 +62,9 @@ class Set(Command):
                     raise
                 raise MessageError(f"{watcher.name}: {problem}") from None
             each.append(SetOptions(watcher, {**_same(options, watcher), **changed}, cause))
-        return call.give(together(each, cause), gaps)
+        doubts = doubts_of(options, call.target)
+        reply = call.give(together(each, cause), lambda outcome: {**gaps(outcome), **doubts})
+        return None if reply is None else {**reply, **doubts}
 
     def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 3 or len(args) % 2 == 0:
@@ -120,6 +125,23 @@ def _in_words(problem: OptionError) -> str:
     if problem.reason.startswith(_UNKNOWN):
         return f"unknown key {problem.option!r}{problem.reason[len(_UNKNOWN) :]}"
     return str(problem)
+
+
+def doubts_of(options: Mapping[str, Any], target: CommandTarget) -> Fields:
+    """Return the field of an answer that warns of what `add` and `set` take, and nothing has yet.
+
+    Args:
+        options: The converted options that were given.
+        target: Knows the watchers that there are.
+    """
+    wanted = [(key, name) for key in NEEDS for name in options.get(key) or ()]
+    known = {fold(one.name): one.name for one in target.known()} if wanted else {}
+    said = []
+    for key, name in wanted:
+        if fold(name) not in known:
+            near = did_you_mean(name, known.values())
+            said.append(f"{key}: there is no watcher {name}{near}; a start waits for it")
+    return {"warnings": said} if said else {}
 
 
 def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Accounts | None:

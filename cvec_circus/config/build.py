@@ -142,7 +142,7 @@ class Build:
         for section in self.sections:
             if section.kind in add:
                 add[section.kind](section)
-        places.look(self.everything, self.circus, self.refused, findings)
+        places.look(self.everything, self.circus, self.sections, self.refused, findings)
         look_at_sockets(self.everything, sockets, findings)
         look_for_circles(self.everything.watchers, findings)
 

@@ -16,6 +16,10 @@ from cvec_circus.wire.topics import fold
 _BETWEEN = regex(r"[\s;|+&=:]+")
 """What people write where a comma or a colon belongs."""
 
+_OURS = regex(r"(cvec_)?circus\.plugins\.")
+_NAMING = frozenset({"watcher", "service", "restart_on_error", "restart_on_timeout"})
+"""Options of our plugins that name a watcher."""
+
 
 def folded_needs(options: Mapping[str, Any]) -> list[str]:
     """Return the folded names of the watchers that one with these options needs."""
@@ -71,6 +75,20 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
                     findings.problem(watcher.section, key, said)
         _look_at_conditions(watcher, by_name, findings)
         _look_at_priorities(watcher, by_name, findings)
+
+
+def look_at_plugins(plugins: Iterable[PluginConfig], names: list[str], findings: Findings) -> None:
+    """Find plugins of ours that are to look after a watcher that is not there; the names as for
+    `look`."""
+    known = set(map(fold, names))
+    for plugin in plugins:
+        if "." in plugin.use and not _OURS.match(plugin.use):
+            continue
+        for key in _NAMING.intersection(plugin.section.own_keys()):
+            name = str(plugin.config.get(key) or "")
+            if name and fold(name) not in known:
+                said = f"there is no watcher {name}{did_you_mean(name, names)}"
+                findings.warn(plugin.section, key, said)
 
 
 def _hint(key: str, name: str, names: list[str]) -> str:

@@ -64,6 +64,7 @@ class Running(NamedTuple):
     options: Options  # all of them
     loaded: Options | None  # all of them as they were loaded; None if it was added at run time
     standing: str  # UP, IDLE, FINISHED, FAILED or STOPPED
+    is_waiting: bool = False  # whether it is up, and has no process until its time comes
 
 
 class Present(NamedTuple):
@@ -186,7 +187,7 @@ def _changed(
         why = other_sockets(running, options)
         if was_automatic and not is_automatic:
             processes, why = STOP, "autostart is off now"
-        elif fresh:
+        elif fresh and not running.is_waiting:
             processes, why = REPLACE, _other(fresh)
         elif why:
             processes = REPLACE

@@ -20,6 +20,7 @@ from cvec_circus.config.configuration import (
 from cvec_circus.config.readers.ini import is_remark, parse
 from cvec_circus.config.section import CIRCUS, ENV, Findings, Section, printable
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.known_secrets import KnownSecrets, secrets_in
 from cvec_circus.options.secrets import conceal, conceal_text
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.stream import STREAMS
@@ -45,6 +46,7 @@ class Effective:
         self._build = build
         self._configuration = configuration
         self._conceals = conceals
+        self._known = _secrets(configuration) if conceals else KnownSecrets(())
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the file."""
@@ -64,7 +66,15 @@ class Effective:
             yield from (f"# {printable(name)} is left out: {printable(one)}" for one in problems)
 
     def _section(self, header: str, rows: Iterable[Row]) -> Iterator[str]:
-        return section_lines(header, map(_concealed, rows) if self._conceals else rows)
+        return section_lines(header, map(self._concealed, rows) if self._conceals else rows)
+
+    def _concealed(self, row: Row) -> Row:
+        text = self._known.conceal(conceal(row.key, row.text))
+        origin, which_is, meant = row.origin.partition(", which is ")
+        shown = ""
+        if text == row.text:
+            shown = f"{which_is}{self._known.conceal(conceal(row.key, meant))}"
+        return row._replace(text=text, origin=f"{conceal_text(origin)}{shown}")
 
     # -- the rows of a section: what is given in the order of the file, then the defaults
 
@@ -176,11 +186,15 @@ class Row(NamedTuple):
     is_note: bool = False  # whether it is a comment, so that it is not read again
 
 
-def _concealed(row: Row) -> Row:
-    text = conceal(row.key, row.text)
-    origin, which_is, meant = row.origin.partition(", which is ")
-    shown = f"{which_is}{conceal(row.key, meant)}" if text == row.text else ""
-    return row._replace(text=text, origin=f"{conceal_text(origin)}{shown}")
+def _secrets(configuration: Configuration) -> KnownSecrets:
+    """Return the values that names of variables and options show to be secrets, wherever they are
+    put into other options."""
+    runs: list[WatcherConfig | PluginConfig]
+    runs = [*configuration.watchers, *configuration.plugins]
+    values = set(configuration.variables.secrets())
+    for one in runs:
+        values.update(secrets_in("", dict(one.options)))
+    return KnownSecrets(values, [one.name for one in (*runs, *configuration.sockets)])
 
 
 def _row(key: str, text: str, origin: str) -> Row:

@@ -322,6 +322,7 @@ class _Slips:
         names += [one.name for one in everything.plugins]
         known = [*names, *self._there.watchers]
         dependencies.look(everything.watchers, known, self._findings)
+        dependencies.look_at_plugins(everything.plugins, known, self._findings)
         for section in self._build.sections:
             if section.kind == ENV and section.name:
                 self._look_at_patterns(section, names)

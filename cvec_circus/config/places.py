@@ -1,9 +1,10 @@
-"""Which places of one configuration cannot be had together: endpoints, sockets, and files."""
+"""Which places of one configuration cannot be had together: endpoints, sockets, and files, those
+of the configuration too."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
@@ -48,6 +49,7 @@ class Use(NamedTuple):
 def look(
     everything: Configuration,
     circus: Section,
+    sections: Iterable[Section],
     refused: Mapping[str, Collection[str]],
     findings: Findings,
 ) -> None:
@@ -56,11 +58,14 @@ def look(
     Args:
         everything: All that a configuration says.
         circus: The section of the daemon.
+        sections: All sections, from the files that nothing may be written to.
         refused: By the header of a section the keys whose values were refused.
         findings: Takes it.
     """
     taken: dict[tuple[str, str | int], list[Use]] = {}
     uses = (*_endpoints(everything, circus), *_sockets(everything), *_files(everything, circus))
+    for source in _sources(circus, sections):
+        taken.setdefault((source.at.kind, source.at.host), [source])
     for use in uses:
         keys = refused.get(use.section.header, ())
         if use.key in keys or (use.what.startswith("socket ") and _OF_A_SOCKET & {*keys}):
@@ -100,6 +105,16 @@ def _compare(use: Use, other: Use, findings: Findings) -> None:
             f"{use.at.shown} is the daemon's log, which would go on in a backup; change one of them"
         )
         findings.warn(use.section, use.key, said)
+
+
+def _sources(circus: Section, sections: Iterable[Section]) -> Iterator[Use]:
+    """Yield the files that have been read."""
+    read: dict[str, str] = {}
+    for section in sections:
+        read.update((place.path, "the configuration") for place in section.places.values())
+        read.update((place.path, "an env_file") for place in section.variable_places.values())
+    for path, what in read.items():
+        yield Use(circus, what, what, address.of_file(path))
 
 
 def _endpoints(everything: Configuration, circus: Section) -> Iterator[Use]:

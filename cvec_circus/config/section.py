@@ -200,13 +200,16 @@ class Findings:
         return [one.line for one in found if not (one.is_problem or one.is_detail)]
 
     def everything(self) -> list[Finding]:
-        """Return the problems and the warnings, in the order of the files and their lines. A
-        warning that says what is said already is left out."""
-        said = {(one.place, one.text) for one in self._all if one.is_problem}
+        """Return the problems and the warnings, in the order of the files and their lines. What
+        says what is said already is left out, but a problem that comes from no file."""
+        problems = {(one.place, one.text) for one in self._all if one.is_problem}
+        told = set()
         found = []
         for one in sorted(self._all, key=self._position):
-            if one.is_problem or (one.place, one.text) not in said:
-                said.add((one.place, one.text))
+            said = (one.place, one.text)
+            is_new = said not in told and (one.is_problem or said not in problems)
+            if is_new or (one.is_problem and one.place is None):
+                told.add(said)
                 found.append(self._concealed(one))
         return found
 

@@ -20,8 +20,12 @@ from cvec_circus.commands.kinds import SIGNALS
 from cvec_circus.commands.naming import NUMBER
 from cvec_circus.ctl.arguments import COMMON, PROG, add_switches, main_parser
 from cvec_circus.ctl.output import complain, say
+from cvec_circus.options import hooks
+from cvec_circus.options.rights import LIMIT
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system import completion
+from cvec_circus.system.launch import LIMITS
 from cvec_circus.wire import messages
 
 PATIENCE = 0.5
@@ -60,6 +64,8 @@ class Candidates:
             return [str(pid) for pid in self._ask("list", name=before[0]).get("pids", ())]
         if word == "SIGNAL":
             return list(SIGNALS)
+        if word == "VALUE":
+            return _values(before[-1])
         if word != "OPTION":
             return []
         if command.name == "globaloptions":
@@ -69,7 +75,8 @@ class Candidates:
         there = {key for one in each for key in one.get("options", ())}
         if command.name == "get":
             return sorted(there)
-        known = (option.name for option in WATCHER_OPTIONS)
+        known = {one.name for one in WATCHER_OPTIONS if not (one.is_family or one.is_directive)}
+        known |= {f"hooks.{name}" for name in hooks.NAMES} | {f"{LIMIT}{name}" for name in LIMITS}
         return sorted({*known, *(key for key in there if "." in key)})
 
     def _ask(self, command: str, **properties: Any) -> dict[str, Any]:
@@ -94,6 +101,15 @@ def _places(command: Command, before: Sequence[str]) -> list[str]:
     if command.usage.endswith("...]"):
         return [repeated[(index - len(words)) % len(repeated)]]
     return []
+
+
+def _values(key: str) -> list[str]:
+    """Return the values that an option of a watcher may have, if they are known."""
+    option = WATCHER_OPTIONS.find(key)
+    if option is None:
+        return []
+    of_kind = {"boolean": ("True", "False"), "signal": SIGNALS, "stream_class": (*STREAM_CLASSES,)}
+    return list(option.choices or of_kind.get(option.kind, ()))
 
 
 def values_of(command: Command) -> dict[str, Sequence[str]]:

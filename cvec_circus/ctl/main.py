@@ -34,6 +34,9 @@ GRACE = 1.0
 NOT_FOUND = regex("program (.*) not found")
 """The daemon's answer to a name that no watcher has, in the words of Circus."""
 
+THERE = regex("'(.*)' already exist")
+"""The same to one that a watcher has already."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run cvec_circusctl, by default with the arguments of the process.
@@ -139,7 +142,7 @@ def run(line: Line, by_script: bool = False) -> int:
         from cvec_circus.ctl.reach import near_watcher
 
         reason = f"no watcher {missing[1]}{near_watcher(missing[1], endpoint)}"
-    show_error(reply, reason, options)
+    show_error(reply, THERE.sub(r"there is already a watcher \1", reason), options)
     return command.exit_code(reply)
 
 

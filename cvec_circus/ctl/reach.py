@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
@@ -49,6 +50,9 @@ def near_watcher(name: str, endpoint: str) -> str:
     names = {each.lower(): each for each in Candidates(endpoint).names()}
     if matching := [names[each] for each in names if fnmatchcase(each, name.lower())]:
         return f": name one, not a pattern; it matches {first_of(sorted(matching), MOST_NAMES)}"
+    several = [each.strip().lower() for each in name.split(",")]
+    if len(several) > 1 and all(each in names for each in several):
+        return f"; write blanks between names: {shlex.join(names[each] for each in several)}"
     meant = nearest_to(name[:LONGEST_WORD], frozenset(names))
     return f"; did you mean {names[meant]}?" if meant else ""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cvec_circus.config.build import Build
-from cvec_circus.config.configuration import PluginConfig, WatcherConfig
+from cvec_circus.config.configuration import PluginConfig, SocketConfig, WatcherConfig
 from cvec_circus.config.inheritance import KEY as EXTENDS
 from cvec_circus.config.section import Section
 from cvec_circus.options.cgroup import LIMITS, OFF, limited
@@ -26,15 +26,16 @@ from cvec_circus.options.stream_classes import FILES
 from cvec_circus.options.syslog import SYSLOG, syslog_address
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
+from cvec_circus.sockets import unix
 from cvec_circus.stream.base import lane_of
 from cvec_circus.supervisor.hook_calls import EXTENDED
 from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
-from cvec_circus.system import cgroup, executables, modules, paths, statedir, units
+from cvec_circus.system import cgroup, executables, modules, paths, privileges, statedir, units
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.launch_shim import too_high
-from cvec_circus.system.paths import MAKE_IT
+from cvec_circus.system.paths import make_it
 from cvec_circus.system.syslog import Sender
 
 GIVEN = ("watcher", "arbiter", "hook_name")
@@ -92,8 +93,7 @@ class _Machine:
         everything = self._build.everything
         self._look_at_daemon(everything.circus)
         for socket in everything.sockets:
-            if socket.options["path"]:
-                self._look_at_socket(socket.section, "path", socket.options["path"])
+            self._look_at_listening(socket)
         runs: list[WatcherConfig | PluginConfig]
         runs = [*everything.watchers, *everything.plugins]
         envs = [self._environment(one.section, one.options) for one in runs]
@@ -106,7 +106,8 @@ class _Machine:
                 self._look_at_watcher(one.section, one.name, one.options, env)
         for (key, text), sections in self._said.items():
             more = len({section.place(key) for section in sections}) - 1
-            said = f"{text} (the same {more} times more)" if more else text
+            often = "once" if more == 1 else f"{more} times"
+            said = f"{text} (the same {often} more)" if more else text
             self._build.findings.warn(sections[0], key, said)
 
     def look_at_units(self, path: str) -> None:
@@ -121,7 +122,7 @@ class _Machine:
         try:
             return environment(options, self._environ)
         except (OSError, ValueError) as error:
-            self._warn(section, "virtualenv", f"{error}; {MAKE_IT}")
+            self._warn(section, "virtualenv", f"{error}; {make_it(str(error))}")
             return environment(options.replace({"virtualenv": None}), self._environ)
 
     def _warn(self, section: Section, key: str, text: str) -> None:
@@ -146,11 +147,24 @@ class _Machine:
         for key in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
             if circus[key].startswith(_IPC):
                 self._look_at_socket(section, key, circus[key][len(_IPC) :])
+            elif (port := circus[key].rpartition(":")[2]).isdecimal():
+                self._warn(section, key, self._once(privileges.why_no_port, int(port)))
 
     def _look_at_socket(self, section: Section, key: str, path: str) -> None:
         folder = os.path.dirname(os.path.join(self._cwd, path))
         if os.path.isdir(folder):
             self._warn(section, key, self._once(paths.why_not_within, folder))
+
+    def _look_at_listening(self, socket: SocketConfig) -> None:
+        section, options = socket.section, socket.options
+        if not options["path"]:
+            self._warn(section, "port", self._once(privileges.why_no_port, options["port"]))
+            return
+        self._look_at_socket(section, "path", options["path"])
+        if (owner := options["owner"]) is not None:
+            with contextlib.suppress(OSError):  # a problem that is reported
+                reason = self._once(privileges.why_no_owner, unix.user(owner), str(owner))
+                self._warn(section, "owner", reason)
 
     def _look_at_file(self, section: Section, key: str, path: str) -> None:
         self._warn(section, key, self._once(_why_not_written, os.path.join(self._cwd, path)))
@@ -171,8 +185,15 @@ class _Machine:
             self._warn(section, key, self._once(self._why_no_limit, LIMITS[key]))
         for limit, value in limits(options.extra).items():
             self._warn(section, f"{LIMIT}{limit}", self._once(_why_too_high, limit, value))
+        account = self._once(privileges.why_not_run_as, options.uid, options.gid)
+        self._warn(section, "gid" if options.uid is None else "uid", account)
+        if options.oom_score_adj is not None:
+            reason = self._once(privileges.why_no_score, options.oom_score_adj)
+            self._warn(section, "oom_score_adj", reason)
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(paths.why_no_folder, folder)
+        if not trouble and options.uid is None and options.gid is None:
+            trouble = self._once(paths.why_not_entered, folder)
         self._warn(section, "working_dir", trouble)
         unknown = {"copy_env", "shell", "executable"} & self._build.refused[section.header]
         if not (trouble or unknown):
@@ -291,7 +312,9 @@ def _programs(
 
 
 def _unquoted(text: str, folder: str) -> str:
-    """Return the hint for a path with blanks that is not in quotes, "" if there is none."""
+    """Return the hint for a path with blanks that is not in quotes, or with a ~; "" for none."""
+    if text.startswith("~"):
+        return f"; {paths.NO_HOME}"
     words = text.split(" ", _MOST_BLANKS)
     for number in range(2, len(words) + 1):
         path = " ".join(words[:number])

@@ -119,6 +119,8 @@ def is_secret(name: str, value: Any = None) -> bool:
 def _sounds_secret(name: str) -> bool:
     if name.rpartition(".")[2] in _FOLDERS:
         return False
+    if name.endswith("_PAT"):  # a personal access token; file_pat is a pattern
+        return True
     name = name.replace("-", "_").lower()
     return _NAME.search(name) is not None and ("webhook" in name or not _ABOUT_ONE.search(name))
 

@@ -20,6 +20,8 @@ SHORTEST = 3
 
 _WRITTEN = r"\$\(circus\.env\.[^()]*\)"
 _WHOLE = regex(r"\$\(circus\.env\.([^()]*)\)", re.IGNORECASE)
+_NAMED = regex(r"[$(]\(circus(?:\.[^()]*)?\)?", re.IGNORECASE)
+"""A name that nothing has replaced, or the beginning of one: it is in messages by itself."""
 _SIGNS = regex(r":/*|[?#@,;=&]+")
 _MOST_SIGNS = 20
 _OUR_WORDS = frozenset("tcp ipc inproc syslog http https unix exec true false".split())
@@ -48,6 +50,8 @@ class Variables:
             written: What the file has in its place.
             parts: What else may be shown of it, and is concealed where it is a word of its own.
         """
+        if _WHOLE.fullmatch(value):
+            return  # a variable that does not exist, which has no value to conceal
         forms = {value, value.strip(), repr(value)[1:-1]}
         self._values.update((one, written) for one in forms if len(one) >= SHORTEST)
         self._parts.update((one, shown) for one, shown in parts.items() if len(one) >= SHORTEST)
@@ -121,4 +125,4 @@ def parts_of(value: str, written: str) -> dict[str, str]:
         if piece not in _OUR_WORDS:
             found.setdefault(piece, written)
     found.pop(value, None)
-    return found
+    return {part: shown for part, shown in found.items() if not _NAMED.fullmatch(part)}

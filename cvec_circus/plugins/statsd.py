@@ -149,7 +149,7 @@ class StatsdClient(Members):
                 raise OSError("unknown host")
             self._socket.sendto(line, self._address)
         except (OSError, UnicodeError) as error:
-            self._lose(now, str(error))
+            self._lose(now, getattr(error, "strerror", None) or str(error))
 
     def _look_up(self) -> None:
         """Look up the host, and prefer an IPv4 address."""

@@ -93,7 +93,7 @@ class WatchDog(CircusPlugin):
             self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
-            text = f"cannot listen on {host}:{port}: {error}"
+            text = f"cannot listen on {host}:{port}: {error.strerror}"
             raise SocketError(text, error.errno) from None
         host, port = self._socket.getsockname()[:2]
         logger.info("Listening on %s:%d for heartbeats", host, port)

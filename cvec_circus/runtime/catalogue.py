@@ -170,7 +170,7 @@ def _load(listed: Listed) -> type[CircusPlugin]:
             found = getattr(found, part)
         except AttributeError:
             near = difflib.get_close_matches(part, dir(found), 1)
-            hint = f", did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else ""
             raise PluginError(f"there is no {part} in {module}{hint}") from None
     if not isinstance(found, type) or not issubclass(found, CircusPlugin):
         raise PluginError(f"{name} is not a plugin: it does not derive from {GROUP}.CircusPlugin")

@@ -124,7 +124,7 @@ def ptrace() -> Check:
     if os.path.exists(_SCOPE):
         with open(_SCOPE, encoding="ascii") as file:
             scope = int(file.read())
-    return judge_ptrace(_has_capability(CAP_PTRACE), os.geteuid(), scope)
+    return judge_ptrace(has_capability(CAP_PTRACE), os.geteuid(), scope)
 
 
 def judge_ptrace(has_capability: bool, uid: int, scope: int) -> Check:
@@ -151,7 +151,7 @@ def judge_ptrace(has_capability: bool, uid: int, scope: int) -> Check:
 
 def users() -> Check:
     """Look whether processes can run as other users."""
-    if _has_capability(CAP_SETUID):
+    if has_capability(CAP_SETUID):
         return Check("users", "processes can run as any user")
     return judge_users(os.geteuid())
 
@@ -166,7 +166,8 @@ def judge_users(uid: int) -> Check:
     )
 
 
-def _has_capability(number: int) -> bool:
+def has_capability(number: int) -> bool:
+    """Tell whether this process has a capability (capabilities(7))."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as file:
         found = re.search(r"^CapEff:\s*([0-9a-f]+)$", file.read(), re.MULTILINE)
     return bool(found and int(found[1], 16) >> number & 1)

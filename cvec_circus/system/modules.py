@@ -40,7 +40,8 @@ def why_not(dotted: str, folders: Sequence[str], given: Sequence[str] | None = N
         if not inner:
             where = spec.origin if spec.has_location else ".".join(names[:number])
             if not _may_have(spec, names[number]):
-                return f"there is no {names[number]} in {where}"
+                fault = _fault(spec, names[number:], folders, given)
+                return fault or f"there is no {names[number]} in {where}"
             if _RENAMED.search(_text(spec)) and _top("circus", folders) is None:
                 return f"{where} imports circus, which is not installed{CALLED}"
             return _fault(spec, names[number:], folders, given)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-MAKE_IT = "make it first"
+NO_HOME = "~ is not replaced; write $(circus.env.HOME)"
+
+
+def make_it(path: str) -> str:
+    """Return what to do about a path where nothing is."""
+    return NO_HOME if "/~" in path or path.startswith("~") else "make it first"
 
 
 def why_no_folder(folder: str) -> str:
@@ -13,7 +19,7 @@ def why_no_folder(folder: str) -> str:
     try:
         mode = os.stat(folder).st_mode
     except FileNotFoundError:
-        return f"there is no folder {folder}; {MAKE_IT}"
+        return f"there is no folder {folder}; {make_it(folder)}"
     except OSError as error:
         return f"{folder} cannot be reached: {error.strerror}"
     return "" if stat.S_ISDIR(mode) else f"{folder} is not a folder"
@@ -24,6 +30,8 @@ def why_no_file(path: str) -> str:
     if os.path.isdir(path):
         return f"{path} is a folder; name a file in it"
     target = os.path.realpath(path)
+    if os.path.islink(target):
+        return f"{path}: {os.strerror(errno.ELOOP)}"
     return "" if os.path.lexists(target) else why_no_folder(os.path.dirname(target))
 
 
@@ -52,6 +60,13 @@ def why_not_ours(path: str) -> str:
     if os.access(target, os.W_OK):
         return ""
     return f"user {os.geteuid()} cannot write to {path}; change its owner or mode"
+
+
+def why_not_entered(folder: str) -> str:
+    """Return why this user can have no process in a folder, "" if it can."""
+    if os.access(folder, os.X_OK):
+        return ""
+    return f"user {os.geteuid()} cannot enter {folder}; change its owner or mode"
 
 
 def why_not_within(folder: str) -> str:

@@ -29,6 +29,21 @@ class TestDependencies(unittest.TestCase):
         text = self.watchers(DB="", web="depends_on = db", part="part_of = Db, web")
         self.assertEqual(self.found(text), [])
 
+    def test_a_plugin_for_a_watcher_that_is_not_there(self) -> None:
+        text = (
+            "[plugin:rw]\nuse = resource_watcher\nwatcher = wbe\nmax_cpu = 1\n"
+            "[plugin:http]\nuse = cvec_circus.plugins.http_observer.HttpObserver\n"
+            "restart_on_error = other\n[plugin:mine]\nuse = a.B\nwatcher = other\n"
+            "[plugin:right]\nuse = autoscaler\nwatcher = WEB\n"
+        )
+        self.assertEqual(
+            self.found(self.watchers(web="") + text),
+            [
+                "warning 6: [plugin:rw] watcher: there is no watcher wbe; did you mean web?",
+                "warning 10: [plugin:http] restart_on_error: there is no watcher other",
+            ],
+        )
+
     def test_a_name_that_is_not_there(self) -> None:
         text = self.watchers(web="depends_on = dbb", db="part_of = other")
         self.assertEqual(

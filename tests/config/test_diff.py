@@ -115,7 +115,9 @@ class TestPlan(unittest.TestCase):
 
     def step(self, standing: str, before: dict[str, Any], after: dict[str, Any]) -> Step | None:
         options = full(**before)
-        running = Running("web", options, options, standing)
+        is_waiting = standing == "waiting"
+        where = UP if is_waiting else standing
+        running = Running("web", options, options, where, is_waiting)
         circus = configuration().circus
         plan = compare(Present(circus, [running], [], {}), configuration(**after))
         return plan.watchers[0] if plan.watchers else None
@@ -132,6 +134,8 @@ class TestPlan(unittest.TestCase):
             (UP, none, other, "replace"),
             (UP, none, late, ""),
             (UP, none, off, "stop"),
+            ("waiting", none, other, ""),
+            ("waiting", none, off, "stop"),
             (UP, off, none, ""),
             (UP, off, {**off, **other}, "replace"),
             (IDLE, off, none, "start"),

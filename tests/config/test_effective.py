@@ -141,6 +141,19 @@ class TestIdentity(EffectiveCase):
 
 
 class TestOrigins(EffectiveCase):
+    def test_secrets_wherever_they_are_put(self) -> None:
+        text = (
+            "[env]\nDB_PASSWORD = hunter2zz\n[watcher:w]\ncmd = run $(circus.env.DB_PASSWORD) "
+            "$(circus.env.TOKEN)\nbroker = x$(circus.env.DB_PASSWORD)y\nuid =\n"
+        )
+        environ = {**ENVIRON, "TOKEN": "sesame-2"}
+        hidden = self.written(text, environ, conceals=True)
+        for value in ("hunter2zz", "sesame-2"):
+            self.assertNotIn(value, hidden)
+            self.assertIn(value, self.written(text, environ))
+        self.assertIn("cmd = run *** ***", self.section(hidden, "watcher:w"))
+        self.assertIn("broker = x***y", self.section(hidden, "watcher:w"))
+
     def test_of_a_watcher(self) -> None:
         self.write("more.ini", "[watcher:web]\npriority = 3\n")
         written = self.written(

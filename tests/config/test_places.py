@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from unittest import mock
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.examination import examine
@@ -54,6 +55,26 @@ class TestPlaces(ConfigTestCase):
             f"[socket:s]\npath = /a/x\n[plugin:p]\nuse = a.B\n{stream} = /a/x\n{WEB}",
             f"5: [plugin:p] {stream}: /a/x takes the path of socket s; change one of them",
         )
+
+    def test_files_of_the_configuration(self) -> None:
+        self.write("a.ini", "[watcher:a]\ncmd = a\n")
+        self.write("e.env", "A=1\n")
+        text = (
+            f"[circus]\ninclude = a.ini\npidfile = {self.folder}/a.ini\n"
+            f"schedule_file = {self.folder}/main.ini\n{WEB}env_file = e.env\n"
+            f"stdout_stream.filename = {self.folder}/e.env\n"
+        )
+        takes, change = "takes the path of", "; change one of them"
+        with mock.patch("os.getcwd", return_value=str(self.folder)):
+            self.says(
+                text,
+                f"3: [circus] pidfile: {self.folder}/a.ini {takes} the configuration "
+                f"(a.ini){change}",
+                f"4: [circus] schedule_file: {self.folder}/main.ini {takes} the configuration "
+                f"(main.ini){change}",
+                f"8: [watcher:web] stdout_stream.filename: {self.folder}/e.env {takes} an env_file "
+                f"(e.env){change}",
+            )
 
     def test_logs_may_share_a_file(self) -> None:
         both = f"{WEB}stdout_stream.filename = /a/x\nstderr_stream.filename = /a/x\n"

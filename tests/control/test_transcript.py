@@ -235,6 +235,18 @@ class TestRefusals(AnsweringCase):
     def test_a_name_that_is_taken(self) -> None:
         self.refuses(5, "'WEB' already exist", "add", name="WEB", cmd="sleep 5")
 
+    def test_a_need_that_nothing_meets_yet(self) -> None:
+        needs = {"depends_on": "solo, sole:started", "part_of": "nope"}
+        said = [
+            "depends_on: there is no watcher sole; did you mean solo?; a start waits for it",
+            "part_of: there is no watcher nope; a start waits for it",
+        ]
+        self.assertEqual(self.ask("set", name="web", options=needs)["warnings"], said)
+        add = self.ask("add", name="new", cmd="sleep 5", options=needs, more=1)
+        self.assertEqual(add["warnings"], ["ignored unknown properties: 'more'", *said])
+        self.assertNotIn("warnings", self.ask("set", name="web", options={"depends_on": "SOLO"}))
+        self.assertNotIn("warnings", self.ask("set", name="web", options={"depends_on": ""}))
+
     def test_unknown_watchers(self) -> None:
         for command in ("list", "status", "stats", "options", "start", "stop", "restart", "kill"):
             self.refuses(3, "program zz not found", command, name="zz")

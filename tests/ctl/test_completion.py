@@ -49,11 +49,12 @@ class TestWords(CtlCase):
                 expected = first.get(name, names if "name" in command.by_name else [])
                 self.assertEqual(candidates.words(command, []), expected)
 
-    def test_further_places(self) -> None:
-        def words(line: str) -> list[str]:
-            name, *before = line.split()
-            return Candidates(self.address).words(table.load_all()[name], before)
+    def words(self, line: str) -> list[str]:
+        name, *before = line.split()
+        return Candidates(self.address).words(table.load_all()[name], before)
 
+    def test_further_places(self) -> None:
+        words = self.words
         others = ["One Shot", "solo"]
         for line in ("kill web", "stats web"):
             self.assertEqual(words(line), ["6178", "6179", *others])
@@ -82,6 +83,23 @@ class TestWords(CtlCase):
         ):
             self.assertEqual(words(line), [])
         self.assertEqual(words("listen web"), ["One Shot", "solo", "web"])
+
+    def test_options_that_can_be_set(self) -> None:
+        names = self.words("set web")
+        for name in ("hooks.before_start", "rlimit_nofile", "stdout_stream.class"):
+            self.assertIn(name, names)
+        for refused in ("extends", "env_file", "rlimit_*", "hooks.*"):
+            self.assertNotIn(refused, names)
+
+    def test_values_of_options(self) -> None:
+        for line, values in (
+            ("set web overlap", ["skip", "queue", "replace"]),
+            ("set web numprocesses 3 copy_env", ["True", "False"]),
+            ("set web stop_signal", list(completion.SIGNALS)),
+            ("set web nope", []),
+        ):
+            self.assertEqual(self.words(line), values)
+        self.assertIn("FileStream", self.words("set web stdout_stream.class"))
 
     def test_matches(self) -> None:
         completer = Completer(self.address)

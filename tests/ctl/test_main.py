@@ -66,7 +66,8 @@ class TestReplies(CtlCase):
         sockets = "FD  NAME  ADDRESS          BACKLOG\n 7  sock  127.0.0.1:18088     2048\n"
         self.assertEqual(self.ctl("listsockets", "--table").out, sockets)
         self.assertEqual(self.ctl("listsockets").out, "7:socket 'sock' at 127.0.0.1:18088\n")
-        self.assertIn("version: 0\n", self.ctl("ping").out)
+        self.assertIn("uptime: 1.5\nversion: 0\n", self.ctl("ping").out)
+        self.assertIn("uptime: 1 s\n", self.ctl("ping", "--table").out)
         self.assertEqual(self.ctl("events").out, "no events\n")
 
     def test_words_about_what_is_left(self) -> None:
@@ -140,6 +141,8 @@ class TestReplies(CtlCase):
         self.assertEqual(self.fails(3, "status", "wbe").err, hint)
         hint = "error: no watcher soloo; did you mean solo?\n"
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
+        hint = "error: no watcher Solo,one shot; write blanks between names: solo 'One Shot'\n"
+        self.assertEqual(self.fails(3, "stop", "Solo,one shot").err, hint)
         hint = "error: no watcher *o*: name one, not a pattern; it matches One Shot, solo\n"
         self.assertEqual(self.fails(3, "stop", "*o*", "--match", "simple").err, hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)

@@ -280,7 +280,7 @@ class TestCommands(DaemonCase):
 
     def refusals(self) -> None:
         self.refused("status nope", "no watcher nope")
-        self.refused("add web 'sleep 5'", "'web' already exist")
+        self.refused("add web 'sleep 5'", "there is already a watcher web")
         self.refused("start broken --waiting", f"broken gave up: {BROKEN}", code=1)
         self.refused("get web nokey", "'nokey' option not found")
         self.refused("stats web 1", "process 1 not found in 'web'")

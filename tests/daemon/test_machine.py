@@ -85,7 +85,7 @@ class TestPrograms(MachineCase):
         self.silent(
             "[watcher:web]\ncmd = ./$(circus.prog)$(circus.wid) x\nprog = run\n",
             "[watcher:web]\ncmd = $(circus.env.P) x\n",
-            "[watcher:web]\ncmd = ./a$(circus.sockets.s)\nuse_sockets = 1\n[socket:s]\nport = 1\n",
+            "[watcher:web]\ncmd = ./a$(circus.sockets.s)\nuse_sockets = 1\n[socket:s]\nport = 0\n",
             P="./run1",
         )
         said = "2: [watcher:web] cmd: there is no HERE/run"
@@ -132,6 +132,8 @@ class TestPrograms(MachineCase):
             "2: [watcher:a] cmd: there is no program nosuch in /bin:/usr/bin; install it, or write "
             "its path (the same 2 times more)",
         )
+        (said,) = self.found(text.partition("[watcher:c]")[0])
+        self.assertTrue(said.endswith("its path (the same once more)"), said)
         (said,) = self.found("[DEFAULT]\nworking_dir = no\n" + text.replace("nosuch", "sleep"))
         self.assertEqual(said, f"2: [watcher:a] working_dir: there is no folder HERE/no; {MAKE}")
 

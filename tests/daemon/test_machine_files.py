@@ -6,7 +6,10 @@ import os
 import resource
 import socket
 import unittest
+from unittest import mock
 
+from cvec_circus.system import privileges
+from cvec_circus.system.privileges import PORTS, SCORE
 from tests.daemon.machine_case import MAKE, WEB, MachineCase
 
 
@@ -57,6 +60,52 @@ class TestStateDir(MachineCase):
         self.assertFalse((self.folder / "not").exists())
 
 
+class TestPrivileges(MachineCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.is_privileged = mock.patch.object(privileges, "has_capability", return_value=False)
+        self.is_privileged.start()
+        self.addCleanup(self.is_privileged.stop)
+        self.uid = os.geteuid()
+
+    def test_what_an_ordinary_user_may_not(self) -> None:
+        other = self.uid + 1
+        text = (
+            f"[circus]\nendpoint = tcp://127.0.0.1:81\npubsub_endpoint = tcp://127.0.0.1:8181\n"
+            f"[socket:low]\nport = 80\n[socket:any]\nport = 0\n[socket:path]\npath = s\n"
+            f"owner = {other}\n[watcher:web]\ncmd = sleep 1\nuid = {other}\ngid = {other}\n"
+            f"[watcher:score]\ncmd = sleep 1\noom_score_adj = -1000\n"
+        )
+        with mock.patch.object(privileges, "_number", {PORTS: 1024, SCORE: 5}.get):
+            found = self.found(text)
+        self.assertEqual(self.found(text, elsewhere=True), [])
+        for line, said in zip(
+            found,
+            (
+                "2: [circus] endpoint: CANNOT listen on a port below 1024",
+                "5: [socket:low] port: CANNOT listen on a port below 1024",
+                f"10: [socket:path] owner: CANNOT make {other} the owner of a file",
+                "13: [watcher:web] uid: CANNOT become ",
+                "17: [watcher:score] oom_score_adj: CANNOT lower it from 5",
+            ),
+        ):
+            who = f"user {self.uid} cannot" if self.uid else "root cannot"
+            self.assertTrue(line.startswith(said.replace("CANNOT", who)), f"{line} / {said}")
+        self.assertEqual(len(found), 5, found)
+
+    def test_what_it_may(self) -> None:
+        self.silent(
+            f"[socket:own]\npath = s\nowner = {self.uid}\n{WEB}uid = {self.uid}\n"
+            "oom_score_adj = 1000\nworking_dir = .\n"
+        )
+
+    @unittest.skipIf(os.geteuid() == 0, "root may enter any folder")
+    def test_a_closed_folder(self) -> None:
+        (self.folder / "closed").mkdir(0o600)
+        (said,) = self.found(f"{WEB}working_dir = closed\n")
+        self.assertIn(f"user {self.uid} cannot enter HERE/closed", said)
+
+
 class TestLimits(MachineCase):
     def test_more_than_is_allowed(self) -> None:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -87,6 +136,11 @@ class TestFiles(MachineCase):
             self.says(f"{text}stdout_stream.filename = sub\n", folder_said)
             self.silent(f"{text}stdout_stream.filename = sub/x\n")
         self.silent(f"{WEB}stderr_stream.filename = /dev/null\n")
+        (self.folder / "loop").symlink_to("loop")
+        circle = (
+            "3: [watcher:web] stdout_stream.filename: HERE/loop: Too many levels of symbolic links"
+        )
+        self.says(f"{WEB}stdout_stream.filename = loop\n", circle)
 
     @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
     def test_log_files_that_are_not_ours(self) -> None:
@@ -111,6 +165,18 @@ class TestFiles(MachineCase):
             f"9: [socket:s] path: there is no folder HERE/nos; {MAKE}",
         ]
         self.assertEqual(found, expected)
+        home = "~ is not replaced; write $(circus.env.HOME)"
+        found = self.problems(f"{WEB}[circus]\npidfile = ~/x\nloggerconfig = ~/log.json\n")
+        expected = [
+            f"4: [circus] pidfile: there is no folder HERE/~; {home}",
+            f"5: [circus] loggerconfig: there is no ~/log.json; {home}",
+        ]
+        self.assertEqual(found, expected)
+        self.says(
+            f"{WEB.replace('sleep', '~/sleep')}[watcher:dir]\ncmd = sleep 1\nworking_dir = ~/x\n",
+            f"2: [watcher:web] cmd: there is no HERE/~/sleep; {home}",
+            f"5: [watcher:dir] working_dir: there is no folder HERE/~/x; {home}",
+        )
         runs = f"4: [circus] schedule_file: there is no folder HERE/no; {MAKE}"
         self.says(f"{WEB}[circus]\nschedule_file = no/runs.json\n", runs)
         self.silent(f"{WEB}[circus]\nloggerconfig = default\n")

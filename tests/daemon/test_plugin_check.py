@@ -98,13 +98,17 @@ class TestPlugins(unittest.TestCase):
                 "a.ini:4: warning: [plugin:p] max_retyr: unknown option; did you mean max_retry?",
             ],
         )
+        # An option of its watcher too, which both refuse.
+        whole = "a.ini:3: problem: [plugin:p] max_retry: 'x' is not a whole number"
+        self.assertEqual(self.said("[plugin:p]\nuse = flapping\nmax_retry = x\n"), [whole])
+        self.assertEqual(self.verdict, "a.ini: 1 problem; the daemon does not start (see plugin:p)")
 
     def test_what_a_constructor_of_ours_refuses(self) -> None:
         events = self.folder / "events"
         text = (
             "[plugin:a]\nuse = autoscaler\nwatcher = web\nby = cpu\nmax = 3\nup = 10\ndown = 20\n"
             f"[plugin:l]\nuse = logger\nfilename = {events}\nactions = spwn\n"
-            f"[plugin:m]\nuse = logger\nfilename = {events}\n"
+            f"[plugin:m]\nuse = logger\nfilename = {events}\n[watcher:web]\ncmd = sleep\n"
         )
         self.assertEqual(
             self.said(text),
@@ -147,7 +151,7 @@ class TestPlugins(unittest.TestCase):
     def test_classes_that_cannot_be_used(self) -> None:
         self.write("exits.py", "import os\nos._exit(3)\n")
         for use, words in (
-            ("strict.Srtict", "there is no Srtict in strict, did you mean Strict?"),
+            ("strict.Srtict", "there is no Srtict in strict; did you mean Strict?"),
             ("nowhere.Strict", "cannot import nowhere.Strict: there is no module nowhere"),
             ("flappin", "did you mean flapping?"),
             ("strict.Wrong", 'schema: tries: the check "number_of_tries" is unknown.'),

@@ -57,6 +57,8 @@ class TestJobs(DaemonCase):
         daemon.call("reloadconfig", waiting=True)
         self.assertIn("-02-29 00:00", daemon.wire.status("job")[1])
         daemon.config.write_text(f"{text}[watcher:job]\ncmd = echo go\nschedule = 0 0 1 1 *\n")
+        said = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed\n    cmd: 'echo run' -> 'echo go'", said)
         daemon.call("reloadconfig", waiting=True)
         self.assertIn("-01-01 00:00", daemon.wire.status("job")[1])
         daemon.call("start", name="job", waiting=True)

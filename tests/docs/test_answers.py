@@ -99,6 +99,7 @@ class TestAnswers(EmbeddedCase):
         self.ask("wait", name="web", state="ready")
         never = {"cmd": "sleep 1002", "ready.no": "notify", "ready_timeout": 1000}
         self.ask("set", name="web", options=never)
+        self.ask("set", name="port", options={"depends_on": "nope"})
         self.ask("status", name="web")
         self.ask("quit")
         self.assertEqual(set(self.page.ANSWERS), set(table.NAMES) - NOT_ASKED)

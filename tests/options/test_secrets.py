@@ -26,7 +26,7 @@ class TestNames(unittest.TestCase):
         for name in (
             "PASS DB_PASS DB_PWD env.DB_PWD PASSPHRASE REDIS_AUTH AUTH credentials SENTRY_DSN"
             " APIKEY privatekey env.JWT erlang_cookie AZURE_CONNECTION_STRING --pass api-keys pwd"
-            " DBPASS DBPWD env.MYSQLPASS smtpPass API_TOKENS PASSWORD_FILE_KEY"
+            " DBPASS DBPWD env.MYSQLPASS smtpPass API_TOKENS PASSWORD_FILE_KEY GITHUB_PAT"
         ).split():
             self.assertTrue(is_secret(name), name)
         for name in (
@@ -34,6 +34,7 @@ class TestNames(unittest.TestCase):
             " KEYS_PER_PAGE salted XAUTHORITY bypass ENCOMPASS overpass TOKENIZERS_PARALLELISM"
             " tokenizer MAX_TOKENS max_output_tokens PASSWORD_FILE --key-file token.file keyfile"
             " SECRETS_DIR KEY_PATH PASSWORD_MIN_LENGTH AUTH_URL TOKEN_URI url --curl"
+            " PAT file_pat PATH"
         ).split():
             self.assertFalse(is_secret(name), name)
 
@@ -226,6 +227,15 @@ class TestVariables(unittest.TestCase):
         variables.add(url, "NAME", parts_of(url, "NAME"))
         for text in ("tcp://host-1", "host-1:pw2/x", "pw2/x", "user3"):
             self.assertEqual(variables.conceal(f"no {text}: write tcp://"), "no NAME: write tcp://")
+
+    def test_names_in_a_value(self) -> None:
+        variables = Variables()
+        variables.add("$(circus.env.NOPE)", "$(circus.env.A)")
+        value = "amqp://$(circus.env.NOPE):hunter2@host"
+        variables.add(value, "$(circus.env.B)", parts_of(value, "$(circus.env.B)"))
+        for text in ("$(circus.env.NOPE) is not there", "$(circus.wdi) means nothing"):
+            self.assertEqual(variables.conceal(text), text)
+        self.assertEqual(variables.conceal("no hunter2"), "no $(circus.env.B)")
 
     def test_what_may_be_shown(self) -> None:
         variables = Variables()

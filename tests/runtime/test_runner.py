@@ -279,7 +279,7 @@ class TestByDaemon(ProcessCase):
         process = self.by_daemon(f"{SUBJECTS}.Talkre", report=report)
         os.close(report)
         self.assertEqual(process.wait(), 2)
-        reason = f"there is no Talkre in {SUBJECTS}, did you mean Talker?\n"
+        reason = f"there is no Talkre in {SUBJECTS}; did you mean Talker?\n"
         with open(read_report, encoding="utf-8") as reports:
             self.assertEqual(reports.read(), reason)
         self.assertEqual(process.rest(), "")  # the daemon says it

@@ -42,7 +42,7 @@ class TestChecks(unittest.TestCase):
         self.assertIn("every user", doctor.judge_ptrace(True, 0, 2).found)
 
     def test_users(self) -> None:
-        with mock.patch.object(doctor, "_has_capability", return_value=False):
+        with mock.patch.object(doctor, "has_capability", return_value=False):
             self.assertIn("do not start", doctor.users().lack)
         self.lacks(doctor.judge_users(7), "user 7 cannot become another", "do not start", "as root")
         self.lacks(doctor.judge_users(0), "root lacks CAP_SETUID", "not start", "--cap-add SETUID")

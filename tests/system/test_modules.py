@@ -72,6 +72,7 @@ class TestWhyNot(unittest.TestCase):
     def test_lines_that_keep_a_module_from_being_imported(self) -> None:
         for text, line, reason in (
             ("a = 1\ndef hook(:\n", 2, "invalid syntax"),
+            ("a = 1\ndef other(:\n", 2, "invalid syntax"),
             ("import os\nimport os.path, cvec_no_such.x\nhook = 1\n", 2, ""),
             ("from cvec_no_such import y\ndef hook(**facts): pass\n", 1, ""),
         ):

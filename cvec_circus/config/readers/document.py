@@ -242,8 +242,10 @@ def _included(document: Document, key: str, named: str, cwd: str, findings: Find
         findings.warn(section, key, said)
         document.absent.append((os.path.join(cwd, pipe), section.place(key), f"{key}: {said}"))
     if not found:
-        said = f"nothing is there at {named}; paths are relative to the main file"
-        findings.warn(section, key, said)
+        hint = "paths are relative to the main file"
+        if named.endswith(","):
+            hint = "write blanks between the files, without commas"
+        findings.warn(section, key, f"nothing is there at {named}; {hint}")
     root = os.path.join(cwd, _WILD.split(named, maxsplit=1)[0])
     if root != os.path.join(cwd, named):
         root = os.path.dirname(root)

@@ -35,6 +35,7 @@ from cvec_circus.config.section import (
     Entry,
     Findings,
     Place,
+    kind_meant,
 )
 from cvec_circus.options.needs import NEEDS
 
@@ -133,6 +134,12 @@ def _way(said: Any) -> Path:
     return tuple(way)
 
 
+def _is_misspelt(name: str, tables: Mapping[str, Any]) -> bool:
+    """Tell whether a table of no known kind has names of its own in it, as [watchr.web] has."""
+    meant = name != ENV and kind_meant(name) in (*_NAMED, ENV)
+    return meant and bool(tables) and all(isinstance(one, dict) for one in tables.values())
+
+
 class _Reader:
     """Makes entries of one document. Owned by the thread that loads it."""
 
@@ -145,7 +152,7 @@ class _Reader:
         for name, value in document.items():
             if not isinstance(value, dict):
                 self._refuse((name,), _why_no_table(name, value))
-            elif name in _NAMED:
+            elif name in _NAMED or _is_misspelt(name, value):
                 for own, section in value.items():
                     if isinstance(section, dict):
                         found += self._section(f"{name}:{own}", (name, own), section)

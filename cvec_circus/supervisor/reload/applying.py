@@ -26,6 +26,7 @@ from cvec_circus.config.plan import (
 )
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
 from cvec_circus.core.goal import THE_END
+from cvec_circus.core.life import WAITING
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.needs import circle, circle_text, knotted
@@ -122,7 +123,8 @@ def standing(watcher: Watcher) -> str:
 def running(watcher: Watcher, is_loaded: bool) -> Running:
     """Return a watcher as `config.diff` sees it; of a loaded one, with what was loaded."""
     loaded = watcher.settings.configured() if is_loaded else None
-    return Running(watcher.name, watcher.options, loaded, standing(watcher))
+    is_waiting = watcher.life is WAITING
+    return Running(watcher.name, watcher.options, loaded, standing(watcher), is_waiting)
 
 
 def is_applied(step: Step, watcher: Watcher | None) -> bool:

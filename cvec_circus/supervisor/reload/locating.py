@@ -21,7 +21,7 @@ from cvec_circus.logs.syslog import Syslog
 from cvec_circus.options.socket import TUNABLE
 from cvec_circus.options.syslog import SCHEME
 from cvec_circus.sockets import possible
-from cvec_circus.system.paths import MAKE_IT, why_no_file
+from cvec_circus.system.paths import make_it, why_no_file
 
 STATISTICS, RUNS = "stats_endpoint", "schedule_file"
 """What the daemon runs without, too."""
@@ -89,7 +89,7 @@ class _Looking:
         try:
             configured.read(whole)
         except FileNotFoundError:
-            return f"there is no {path}; {MAKE_IT}"
+            return f"there is no {path}; {make_it(path)}"
         except PermissionError:
             return ""  # another user may
         except Exception as error:  # what YAML raises, too

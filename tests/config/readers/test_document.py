@@ -57,19 +57,21 @@ class TestInclude(ConfigTestCase):
         self.assertEqual(names, ["main", "b", "x", "c"])
 
     def test_what_is_missing_warns(self) -> None:
-        for circus, named in (
-            ("include = nope.ini", "nope.ini"),
-            ("include_dir = nope", "nope/*.ini"),
-            ("include = [z-a]", "[z-a]"),
+        relative = "paths are relative to the main file"
+        for circus, named, hint in (
+            ("include = nope.ini", "nope.ini", relative),
+            ("include_dir = nope", "nope/*.ini", relative),
+            ("include = [z-a]", "[z-a]", relative),
+            ("include = a.ini, a.ini", "a.ini,", "write blanks between the files, without commas"),
         ):
             with self.subTest(circus):
                 configuration = self.load(f"[circus]\n{circus}\n{MAIN}")
-                self.assertEqual(len(configuration.watchers), 1)
+                self.assertEqual(configuration.watchers[0].name, "main")
                 self.assertEqual(
                     configuration.warnings,
                     [
                         f"main.ini:2: [circus] {circus.partition(' ')[0]}: nothing is there at "
-                        f"{named}; paths are relative to the main file"
+                        f"{named}; {hint}"
                     ],
                 )
 

@@ -275,6 +275,7 @@ class TestWhatIsWrong(TomlCase):
     def test_slips_are_those_of_toml(self) -> None:
         text = (
             "[watcher.web]\ncmd = 'x'\nworking_dir = '\"/a # b\"'\nnumproceses = 1\n[wacther.a]\n"
+            "[wacther.b]\n[wathcer]\ncmd = 'x'\n[envs.web]\nA = 1\n[plugn]\n"
         )
         self.write("main.toml", text)
         found = examine("main.toml", ENVIRON, str(self.folder)).build.findings.everything()
@@ -283,7 +284,11 @@ class TestWhatIsWrong(TomlCase):
             [
                 "main.toml:4: [watcher:web] numproceses: unknown option; did you mean "
                 "numprocesses? (kept for hooks and plugins)",
-                "main.toml:5: [wacther] unknown section; did you mean [watcher:NAME]?",
+                "main.toml:5: [wacther:a] unknown section; did you mean [watcher:a]?",
+                "main.toml:6: [wacther:b] unknown section; did you mean [watcher:b]?",
+                "main.toml:7: [wathcer] unknown section; did you mean [watcher:NAME]?",
+                "main.toml:9: [envs:web] unknown section; did you mean [env:web]?",
+                "main.toml:11: [plugn] unknown section; did you mean [plugin:NAME]?",
             ],
         )
 
