@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -340,10 +341,9 @@ class Pumps:
         now = self._clock.monotonic()
         if self._table_until is None or now >= self._table_until:
             self._table_until = now + TABLE_LIFETIME
-            try:
+            # Otherwise the last one counts; where there was none, all files share a thread.
+            with suppress(OSError, MemoryError):
                 self._table = mounts.read()
-            except (OSError, MemoryError):
-                self._table = {}  # without /proc, all files share a thread
         return mounts.find(filename, self._table)
 
     def _let_go(self, pump: Pump, drain_timeout: float) -> None:

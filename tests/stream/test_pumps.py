@@ -9,7 +9,7 @@ import termios
 import threading
 from unittest import mock
 
-from cvec_circus.stream import stdout
+from cvec_circus.stream import pumps, stdout
 from cvec_circus.stream.appendfile import AppendFile
 from cvec_circus.stream.base import Source
 from cvec_circus.stream.history import History
@@ -80,6 +80,15 @@ class PumpsTest(PumpsTestCase):
         self.pipe("x").write(b"here\n")
         self.assert_shows(b"here\n", "x/log")
         self.assertEqual(threads(), ["pump", "pump:files"])
+
+    def test_the_last_list_counts_when_it_cannot_be_read_again(self):
+        with mock.patch.object(pumps, "TABLE_LIFETIME", 0.0):
+            self.open("a", "a")
+            self.flush()
+            self.mounts.side_effect = OSError
+            self.open("b", "b")
+            self.flush()
+        self.assertEqual(list(self.pump._lanes), ["0:1"])
 
     def test_one_that_hangs_holds_up_nobody_else(self):
         gate = threading.Event()
