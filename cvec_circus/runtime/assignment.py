@@ -38,6 +38,7 @@ class Assignment:
         helpers: The watchers of all plugins that the daemon runs now, in lower case.
         report: A file descriptor that gets the reason when the plugin cannot be run.
         by_daemon: Whether the daemon started this process.
+        deaths: How many processes of this plugin died quickly, in a row, before this one.
         ssh: The machine of the endpoints; None for this one.
     """
 
@@ -56,6 +57,7 @@ class Assignment:
     helpers: list[str] = field(default_factory=list)
     report: int | None = None
     by_daemon: bool = False
+    deaths: int = 0
     ssh: str | None = None
 
 

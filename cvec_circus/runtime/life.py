@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import traceback
 from collections.abc import Callable
 from functools import partial
 from types import CoroutineType
@@ -58,6 +59,23 @@ class Handlers(Protocol):
     def stop(self) -> None: ...
 
 
+def tell_failure(name: str, place: str, error: BaseException, deaths: int) -> None:
+    """Log why a plugin ends: with the traceback, unless its processes end like that in a row.
+
+    Args:
+        name, place: The plugin, and what raised.
+        deaths: How many of its processes died quickly, in a row, before this one.
+    """
+    if not deaths:
+        logger.error("%s: %s raised", name, place, exc_info=error)
+        return
+    text = " ".join(traceback.format_exception_only(type(error), error)[-1].split())
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    logger.error("%s: %s raised%s: %s", name, place, where, text)
+    logger.debug("%s: %s raised", name, place, exc_info=error)
+
+
 class Life:
     """Runs the two threads of one plugin, once.
 
@@ -73,6 +91,7 @@ class Life:
         sequence: The events to deliver.
         progress: The event in delivery; see `wire.progress`.
         helpers: The watchers of the daemon's plugins, this one's included, in lower case.
+        deaths: How many of its processes died quickly, in a row, before this one.
         control: The loop of the control thread; None lets `run` make one.
         stop_asked: A stop has been requested.
         started: `run` has been called.
@@ -89,6 +108,7 @@ class Life:
         self.sequence = EventSequence()
         self.progress = progress.of_its_own()
         self.helpers: frozenset[str] = frozenset()
+        self.deaths = 0
         self.control: ZmqLoop | None = None
         self.stop_asked = self.started = self.is_up = self.is_over = False
         self._thread = threading.Thread(target=self._live, name=label, daemon=True)
@@ -246,7 +266,7 @@ class Life:
             if isinstance(error, exc.SocketError):
                 logger.error("%s: %s", self.label, error)
             else:
-                logger.error("%s: %s raised", self.label, self._at or "the loop", exc_info=error)
+                tell_failure(self.label, self._at or "the loop", error, self.deaths)
         finally:
             self._park()
 

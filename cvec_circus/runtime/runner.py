@@ -23,6 +23,7 @@ from cvec_circus.client.program import refuse
 from cvec_circus.logs.program import configure
 from cvec_circus.runtime.assignment import Assignment, argument_parser, read
 from cvec_circus.runtime.catalogue import load_class, names
+from cvec_circus.runtime.life import tell_failure
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed, unknown
 from cvec_circus.system import completion, utf8
@@ -94,9 +95,7 @@ def run(assignment: Assignment) -> int:
     except (exc.PluginError, exc.OptionError) as error:
         return refused(assignment, error)
     except Exception as error:
-        ours = isinstance(error, exc.CircusError)
-        logger.error("%s: %s", assignment.use, error, exc_info=None if ours else error)
-        return exc.EXIT_PROBLEM
+        return failed(assignment, error)
     if assignment.report is not None:
         os.close(assignment.report)
     for key, hint in unknown(plugin_class.schema, assignment.config).items():
@@ -127,6 +126,7 @@ def make(
     plugin._life.sequence = EventSequence(assignment.since, assignment.run)
     if assignment.progress is not None:
         plugin._life.progress = shared_progress(assignment.progress)
+    plugin._life.deaths = assignment.deaths
     plugin._life.helpers = frozenset(assignment.helpers)
     plugin._life.control = signals.control
     signals.watch(plugin)
@@ -229,6 +229,15 @@ def extend_sys_path(daemon_path: Sequence[str]) -> None:
     own = [entry for entry in sys.path if entry and entry not in daemon_path]
     # "" rather than the path of the current directory, which may be gone.
     sys.path[:] = ["", *own, *filter(None, daemon_path)]
+
+
+def failed(assignment: Assignment, error: Exception) -> int:
+    """Say what the plugin's constructor has raised."""
+    if isinstance(error, exc.CircusError):
+        logger.error("%s: %s", assignment.use, error)
+    else:
+        tell_failure(assignment.use, "__init__", error, assignment.deaths)
+    return exc.EXIT_PROBLEM
 
 
 def refused(assignment: Assignment, error: Exception) -> int:

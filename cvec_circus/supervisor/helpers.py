@@ -163,13 +163,16 @@ class Helpers:
         is closed when the context is left.
         """
         helper = self.rows.get(watcher)
-        return NOTHING if helper is None else self._prepare(helper, process)
+        if helper is None:
+            return NOTHING
+        memory = watcher.places.backoffs.get(process.wid)
+        return self._prepare(helper, process, 0 if memory is None else memory.deaths)
 
     @contextmanager
-    def _prepare(self, helper: Helper, process: ManagedProcess) -> Iterator[Extra]:
+    def _prepare(self, helper: Helper, process: ManagedProcess, deaths: int) -> Iterator[Extra]:
         ours, theirs = os.pipe()
         try:
-            message = {**helper.message(), **self._surroundings(theirs)}
+            message = {**helper.message(), **self._surroundings(theirs), "deaths": deaths}
             fds = (self._lifeline, theirs, *helper.descriptors())
             yield Extra({helper.variable: json.dumps(message)}, fds)
         except BaseException:

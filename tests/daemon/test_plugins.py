@@ -80,7 +80,7 @@ class TestPlugins(DaemonCase):
             "[plugin:nameless]\nuse = ours.NoSuchClass",
             "[plugin:other]\nuse = ours.NoPlugin",
             "[plugin:off]\nuse = no.such.Module\nactive = False",
-            "[plugin:crashing]\nuse = ours.Crashing\nbackoff_max = 0.05",
+            "[plugin:crashing]\nuse = ours.Crashing\nbackoff_max = 0.05\nmin_uptime = 60",
         )
         events = daemon.wire.events
         events.wait("giveup", 3)
@@ -101,6 +101,9 @@ class TestPlugins(DaemonCase):
         log = "\n".join(daemon.ended())
         self.assertIn("plugin:off: not active, so not started", log)
         self.assertEqual([text for level, text in daemon.told() if level == "ERROR"], [])
+        self.assertEqual(log.count("Traceback"), 1)
+        again = r"handle_init raised at .*/ours\.py:\d+: ValueError: it does not want to"
+        self.assertRegex(log, again)
 
     def test_options_that_it_does_not_have(self) -> None:
         text = "[plugin:f]\nuse = flapping\nwindwo = 3\n[DEFAULT]\nnothing_like_it = 1\n"
