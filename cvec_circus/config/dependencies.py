@@ -78,8 +78,7 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
 
 
 def look_at_plugins(plugins: Iterable[PluginConfig], names: list[str], findings: Findings) -> None:
-    """Find plugins of ours that are to look after a watcher that is not there; the names as for
-    `look`."""
+    """Warn of built-in plugins whose watcher does not exist; `names` as for `look`."""
     known = set(map(fold, names))
     for plugin in plugins:
         if "." in plugin.use and not _OURS.match(plugin.use):

@@ -49,7 +49,7 @@ HALF_MESSAGES = 32 << 20
 MOST_UNSENT, MOST_UNSENT_TOGETHER = 16 << 20, 64 << 20
 #: Seconds between two checks for those that take too long, and for room.
 LOOK = 1.0
-#: Seconds that closing goes on sending the last reply and events, to whoever reads them.
+#: Seconds for which a closing endpoint still sends the last reply and the last events.
 LINGER = 0.25
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT

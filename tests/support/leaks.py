@@ -54,9 +54,9 @@ def _spare_what_is_loaded() -> None:
 def threads() -> dict[object, str]:
     """Name the threads of this process that have begun.
 
-    A signal handler that raises in `Thread.start` may leave two things behind that no code of ours
-    can end: an entry in the list of `threading`, of a thread that was never started, and one that
-    waits for the lock of the event that says so.
+    An exception of a signal handler in `Thread.start` can leave two kinds of threads behind: one
+    that is in the list of `threading` and was never started, and one that waits forever for the
+    lock of its own "has started" event. Nothing can end either.
     """
     begun = [thread for thread in threading.enumerate() if thread.is_alive()]
     return {thread: f"thread {thread.name}" for thread in begun}
