@@ -371,6 +371,7 @@ class TimeTest(PumpTestCase):
         writer = self.pipe()
         writer.write(b"hello\nname? ")
         self.assert_shows(b"hello\n")
+        self.done()  # it knows by now when to look
         for expected in (b"hello\n", b"hello\nname? "):
             self.clock.advance(1)
             self.done()
