@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import tell_crash
 from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.stream.base import Context
@@ -243,8 +244,8 @@ class Pump:
             self._obeyed += 1
             try:
                 fn(*args)
-            except Exception:
-                logger.exception("%s: %s%r failed", self.name, fn.__name__.strip("_"), args)
+            except Exception as error:
+                tell_crash(self.name, error, fn.__name__.strip("_"))
 
     def _crash(self, error: BaseException) -> None:
         """Start another thread, at once or, after a second crash, in a moment."""

@@ -49,8 +49,6 @@ class PipeReader:
         steps: How many blocks were written, and outputs closed. Any thread may read it.
     """
 
-    _epoll: select.epoll
-
     def __init__(self, context: Context, spill: Callable[[Pipe], object] | None) -> None:
         self._context = context
         self._clock = context.clock
@@ -165,10 +163,12 @@ class PipeReader:
 
     def catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> None:
         """Read the remaining output of ended processes, and call `then`."""
-        for pipe in filter(None, [self._by_writer.get((key, pid)) for pid in pids]):
-            self._drain(pipe)
-            self._end_of(pipe)
-        then()
+        try:
+            for pipe in filter(None, [self._by_writer.get((key, pid)) for pid in pids]):
+                self._drain(pipe)
+                self._end_of(pipe)
+        finally:
+            then()  # who asks waits for it, whatever could not be read yet
 
     def reopen(self, key: Hashable | None = None) -> None:
         """Reopen the destination of one output, or of all."""

@@ -45,11 +45,12 @@ def calls(watcher, arbiter, **facts):
     """By a client, again and again until a file is there and the time is up."""
     client = CircusClient(endpoint=arbiter.endpoint, timeout=20)
     ends_at = time.monotonic() + float(os.environ["PATIENCE"])
-    count = 0
-    while time.monotonic() < ends_at or not os.path.exists("released"):
+    count, is_over = 0, False
+    while not is_over:
         client.send_message("list")
         arbiter.statuses()
         count += 1
+        is_over = time.monotonic() >= ends_at and os.path.exists("released")
     client.stop()
     with open("calls", "w") as file:
         print(count, file=file)

@@ -3,8 +3,10 @@
 import fcntl
 import os
 import signal
+import threading
 from unittest import mock
 
+from cvec_circus.stream import reader
 from cvec_circus.stream.base import Stream
 from cvec_circus.stream.output import LARGER_PIPE
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LAST_WORDS, PumpTestCase, rows
@@ -148,3 +150,16 @@ class SignalTest(PumpTestCase):
         self.spawn(FLOOD, "other", 10_000, 4096, key="other")
         self.closed("other")
         self.assertEqual(self.text("other"), rows("other", 10_000))
+
+    def test_who_waits_for_the_rest_is_told_though_there_is_no_memory_for_it(self):
+        self.open()
+        writer, told = self.pipe(pid=7), threading.Event()
+        lacking = mock.patch.object(reader.PipeReader, "_drain", side_effect=MemoryError)
+        with lacking, self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.pump.do(self.pump.reader.catch_up, "key", [7], told.set)
+            self.assertTrue(told.wait(30))
+            self.done()
+        (line,) = logs.output
+        self.assertTrue(line.endswith("pump: catch_up could not continue: no memory"), line)
+        writer.write(b"more\n")
+        self.assert_shows(b"more\n")
