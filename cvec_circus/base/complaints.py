@@ -29,6 +29,19 @@ def shortage(error: BaseException) -> str:
     return str(error) if getattr(error, "errno", None) in SHORTAGES else ""
 
 
+def in_a_line(error: BaseException) -> str:
+    """Return the kind and the text of an error, in one line."""
+    return " ".join(traceback.format_exception_only(type(error), error)[-1].split())
+
+
+def raised_at(error: BaseException) -> tuple[str, int] | None:
+    """Return the file and the line that raised an error; None if it was not raised."""
+    where = None
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        where = frame.f_code.co_filename, number
+    return where
+
+
 def tell_crash(name: str, error: BaseException, place: str) -> None:
     """Log that an error ended a function on a thread. Safe from any thread."""
     if line := shortage(error):
@@ -63,10 +76,7 @@ class Complaints:
             place, verb: The function, and what it did.
             line: What to log in place of the traceback, which is for level debug then.
         """
-        where = None
-        for frame, number in traceback.walk_tb(error.__traceback__):
-            where = frame.f_code.co_filename, number
-        text = traceback.format_exception_only(type(error), error)[-1]
+        where, text = raised_at(error), in_a_line(error)
         with self._lock:
             kind = self._kinds.get((place, type(error), where))
             if kind is None:
@@ -75,7 +85,7 @@ class Complaints:
                 self._kinds[place, type(error), where] = Kind(f"{place} {verb}")
             else:
                 kind.repeated += 1
-                kind.text = " ".join(text.split())[:LONGEST_TEXT]
+                kind.text = text[:LONGEST_TEXT]
         if kind is None and line:
             logger.error("%s: %s %s: %s", self._name, place, verb, line)
             logger.debug("%s: %s %s", self._name, place, verb, exc_info=error)

@@ -51,8 +51,7 @@ class Add(Command):
         watcher = call.target.new_watcher(props["name"], options)
         cause = call.cause
         call.target.give(orders.Add(watcher, cause))
-        doubts = doubts_of(options, call.target).get("warnings", ())
-        warnings = [*props.get("warnings", ()), *doubts]
+        warnings = [*props.get("warnings", ()), *doubts_of(options, call.target)]
         more = {"warnings": warnings} if warnings else {}
 
         def started(outcome: Outcome) -> Fields:

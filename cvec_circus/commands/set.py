@@ -63,8 +63,9 @@ class Set(Command):
                 raise MessageError(f"{watcher.name}: {problem}") from None
             each.append(SetOptions(watcher, {**_same(options, watcher), **changed}, cause))
         doubts = doubts_of(options, call.target)
-        reply = call.give(together(each, cause), lambda outcome: {**gaps(outcome), **doubts})
-        return None if reply is None else {**reply, **doubts}
+        more = {"warnings": doubts} if doubts else {}
+        reply = call.give(together(each, cause), lambda outcome: {**gaps(outcome), **more})
+        return None if reply is None else {**reply, **more}
 
     def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 3 or len(args) % 2 == 0:
@@ -127,8 +128,8 @@ def _in_words(problem: OptionError) -> str:
     return str(problem)
 
 
-def doubts_of(options: Mapping[str, Any], target: CommandTarget) -> Fields:
-    """Return the field of an answer that warns of what `add` and `set` take, and nothing has yet.
+def doubts_of(options: Mapping[str, Any], target: CommandTarget) -> list[str]:
+    """Return the warnings about what `add` and `set` take, and nothing has yet.
 
     Args:
         options: The converted options that were given.
@@ -141,7 +142,7 @@ def doubts_of(options: Mapping[str, Any], target: CommandTarget) -> Fields:
         if fold(name) not in known:
             near = did_you_mean(name, known.values())
             said.append(f"{key}: there is no watcher {name}{near}; a start waits for it")
-    return {"warnings": said} if said else {}
+    return said
 
 
 def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Accounts | None:

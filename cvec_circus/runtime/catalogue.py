@@ -11,12 +11,12 @@ import importlib
 import inspect
 import re
 import sys
-import traceback
 from contextlib import redirect_stdout
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import in_a_line, raised_at
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import DOTTED
 from cvec_circus.exc import PluginError
@@ -192,9 +192,7 @@ def _import(name: str, module: str) -> ModuleType:
 
 def _describe(error: BaseException) -> str:
     """Say in one line what went wrong in a plugin's module, and where."""
-    lines = traceback.format_exception_only(type(error), error)
-    text = " ".join(lines[-1].split())
-    frames = traceback.extract_tb(error.__traceback__)
+    text, at = in_a_line(error), raised_at(error)
     if isinstance(error, SyntaxError):
         return f"{text} ({error.filename}, line {error.lineno})"
-    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
+    return f"{text} ({at[0]}, line {at[1]})" if at else text

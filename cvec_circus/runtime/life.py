@@ -18,13 +18,13 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import traceback
 from collections.abc import Callable
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cvec_circus import exc, logger
+from cvec_circus.base.complaints import in_a_line, raised_at
 from cvec_circus.base.overrides import IDLE, begins_to_idle, has_idle_tornado
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import Client
@@ -69,10 +69,9 @@ def tell_failure(name: str, place: str, error: BaseException, deaths: int) -> No
     if not deaths:
         logger.error("%s: %s raised", name, place, exc_info=error)
         return
-    text = " ".join(traceback.format_exception_only(type(error), error)[-1].split())
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    logger.error("%s: %s raised%s: %s", name, place, where, text)
+    at = raised_at(error)
+    where = f" at {at[0]}:{at[1]}" if at else ""
+    logger.error("%s: %s raised%s: %s", name, place, where, in_a_line(error))
     logger.debug("%s: %s raised", name, place, exc_info=error)
 
 

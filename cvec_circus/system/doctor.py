@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.exc import CircusError
 from cvec_circus.system import cgroup, files, mounts, pidfd, proctable, statedir
+from cvec_circus.system.privileges import CAP_PTRACE, CAP_SETUID, has_capability
 
 EXIT_INFO = (6, 15)
 """The Linux from which on a pidfd tells the exit code of a process that others have collected."""
@@ -22,8 +23,6 @@ FEW_FILES = 1024
 """Below this limit of open files, it is named as a lack."""
 
 CONTROLLERS = ("memory", "cpu", "pids")
-
-CAP_SETUID, CAP_PTRACE = 7, 19
 
 _SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -164,13 +163,6 @@ def judge_users(uid: int) -> Check:
         "watchers with a uid or gid of another user do not start",
         "--cap-add SETUID --cap-add SETGID" if uid == 0 else "a daemon that runs as root",
     )
-
-
-def has_capability(number: int) -> bool:
-    """Tell whether this process has a capability (capabilities(7))."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        found = re.search(r"^CapEff:\s*([0-9a-f]+)$", file.read(), re.MULTILINE)
-    return bool(found and int(found[1], 16) >> number & 1)
 
 
 # -- file systems

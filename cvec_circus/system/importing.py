@@ -13,6 +13,7 @@ import threading
 import traceback
 from types import ModuleType
 
+from cvec_circus.base.complaints import raised_at
 from cvec_circus.system.modules import CALLED
 
 _extending = threading.Lock()
@@ -59,8 +60,8 @@ def why(error: BaseException) -> str:
 
 def is_raised_in(error: BaseException, file: str) -> bool:
     """Tell whether a line of a file has raised an error, and nothing that it has called."""
-    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return frames[-1:] == [file]
+    at = raised_at(error)
+    return at is not None and at[0] == file
 
 
 def called(error: BaseException) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 
 from cvec_circus.system.accounts import Account, identity
-from cvec_circus.system.doctor import has_capability
 
-CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE = 0, 6, 7, 10, 24
+CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE = 0, 6, 7, 10
+CAP_PTRACE, CAP_SYS_RESOURCE = 19, 24
 
 PORTS = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 SCORE = "/proc/self/oom_score_adj"
+
+
+def has_capability(number: int) -> bool:
+    """Tell whether this process has a capability (capabilities(7))."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        found = re.search(r"^CapEff:\s*([0-9a-f]+)$", file.read(), re.MULTILINE)
+    return bool(found and int(found[1], 16) >> number & 1)
 
 
 def why_not_run_as(user: Account, group: Account) -> str:
