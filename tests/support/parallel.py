@@ -1,8 +1,7 @@
 """The whole suite in several processes, which take one module of tests after the other.
 
 Most tests wait for a child or a clock, so that one process for each processor leaves the machine
-idle. Each module
-runs as it does alone: `python -m unittest tests.daemon.test_start`.
+idle. Each module runs as it does alone: `python -m unittest tests.daemon.test_start`.
 """
 
 from __future__ import annotations
