@@ -51,20 +51,20 @@ class TestCommandLine(TopCase):
 
     def test_what_is_wrong_is_one_line(self) -> None:
         for words, text, code in (
-            (["--sort", "x"], "argument --sort: invalid choice", 2),
+            (["--sort", "x"], "error: --sort: 'x' is not one of name, state, cpu, ", 2),
             (
                 ["--process-timeout", "x", "--once"],
-                "argument --process-timeout: 'x' is not a time: write 30, 30s, 5m or 1h",
+                "error: --process-timeout: 'x' is not a time: write 30, 30s, 5m or 1h",
                 2,
             ),
             (
                 ["--interval", "nan", "--once"],
-                "argument --interval: 'nan' is not a time: write 30, 30s, 5m or 1h",
+                "error: --interval: 'nan' is not a time: write 30, 30s, 5m or 1h",
                 2,
             ),
             ([], "standard output is not a terminal: use --once or --json", 2),
             (["--once", "--endpoint", "x"], "cannot reach 'x': not an endpoint; write", 4),
-            (["--once", "--ssh", "-x"], "expected one argument", 2),
+            (["--once", "--ssh", "-x"], "error: --ssh needs a value", 2),
         ):
             with self.subTest(words):
                 done = self.top(*words)
