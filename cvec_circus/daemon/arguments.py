@@ -23,7 +23,8 @@ class Parser(CommandLine):
         Raises:
             SystemExit: With 2.
         """
-        complain(f"{self.told(message)}; --help lists the options")
+        told = self.told(message)
+        complain(told if told.endswith("?") else f"{told}; --help lists the options")
         raise SystemExit(EXIT_USAGE)
 
 
