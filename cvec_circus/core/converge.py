@@ -74,6 +74,8 @@ class Steps(Scheduler):
         watcher.run = None if had_gap else watcher.run  # worked out anew, by the calendar
         wanted = watcher.goal.generation
         olds = [process for process in places.fresh if process.generation < wanted]
+        if watcher.finishes_run and places.held <= watcher.goal.numprocesses:
+            olds = []
         if olds and watcher.is_running and watcher.wants_to_run:
             way_back = any(process.proved for process in olds)
             cause, undo = watcher.settings.generation.cause, watcher.settings.undo_nothing()

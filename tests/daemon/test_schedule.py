@@ -64,6 +64,24 @@ class TestJobs(DaemonCase):
         daemon.call("start", name="job", waiting=True)
         self.assertEqual(daemon.out.next(), "go")
 
+    def test_a_run_is_not_cut_short_by_other_options(self) -> None:
+        text = f"[watcher:job]\ncmd = sleep 1000\nschedule = {NEVER}\n"
+        daemon = self.daemon(text)
+        daemon.order("start", name="job")
+        running = daemon.wire.pids("job")
+        daemon.config.write_text(daemon.config.read_text().replace("1000", "2000"))
+        plan = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed\n    cmd: 'sleep 1000' -> 'sleep 2000'", plan)
+        daemon.order("reloadconfig")
+        self.assertEqual(daemon.wire.pids("job"), running)
+        # No job any more: it is not to run with options of before.
+        said = daemon.config.read_text().replace(f"schedule = {NEVER}\n", "")
+        daemon.config.write_text(said)
+        plan = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed, its processes are replaced (schedule changes)", plan)
+        daemon.order("reloadconfig")
+        self.assertEqual(set(daemon.wire.pids("job")) & set(running), set())
+
     def test_a_run_that_was_missed(self) -> None:
         text = f"[watcher:job]\ncmd = echo run\nschedule = {NEVER}\n"
         first = self.daemon(text, circus="schedule_file = runs.json\n")
