@@ -50,7 +50,7 @@ from cvec_circus.options.watcher import (
     WATCHER_OPTIONS,
     stands_beside,
 )
-from cvec_circus.wire.topics import fold
+from cvec_circus.wire.topics import fold, why_no_name
 
 TABLES: Mapping[str, OptionTable] = {
     CIRCUS: ARBITER_OPTIONS,
@@ -374,10 +374,12 @@ class Build:
         return full
 
     def _check_name(self, section: Section, name: str, names: dict[str, str]) -> None:
-        """Refuse a name that is empty, or that clients could not tell from another one."""
+        """Refuse a name that cannot be used, or that clients could not tell from another one."""
         if not section.name:
             self.findings.problem(section, "", f"the name is missing; write [{section.kind}:NAME]")
             return
+        if reason := why_no_name(section.name):
+            self.findings.problem(section, "", reason)
         if fold(name) in names:
             other = names[fold(name)]
             text = f"commands and events cannot tell this name from {other}; rename one of them"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.config.examination import There
+from cvec_circus.config.section import printable
+from cvec_circus.wire.topics import why_no_name
 from tests.config.test_examination import WEB, SlipsCase
 
 
@@ -155,6 +157,23 @@ class TestHeaders(SlipsCase):
     def test_names_in_another_case(self) -> None:
         [said] = self.found(f"{WEB}[watcher:WEB]\ncmd = sleep 10\n")
         self.assertIn("! 3: [watcher:WEB] commands and events cannot tell this name from web", said)
+
+    def test_names_that_do_not_show(self) -> None:
+        """The same that `add` refuses."""
+        for name, said in (
+            ("w\u200b", "'w\\u200b' has the invisible character U+200B; leave it out"),
+            ("a\x1bb", "'a\\x1bb' has the invisible character U+001B; leave it out"),
+            ("a\u3164b", "'a\u3164b' has the invisible character U+3164; leave it out"),
+            ("x" * 201, f"'{'x' * 40}...' is longer than 200 characters"),
+        ):
+            self.assertEqual(why_no_name(name), said)
+            for kind, key in (("watcher", "cmd"), ("socket", "port"), ("plugin", "use")):
+                with self.subTest(name=name, kind=kind):
+                    found = self.found(f"{WEB}[{kind}:{name}]\n{key} = 1\n")
+                    header = printable(f"[{kind}:{name}]")
+                    self.assertIn(f"! 3: {header} {said}", found)
+        for name in ("a b", "Größe", "e\u0301", "\u2764\ufe0f", "x" * 200):
+            self.silent(f"[watcher:{name}]\ncmd = sleep 10\n")
 
 
 if __name__ == "__main__":
