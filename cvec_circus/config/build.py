@@ -71,6 +71,7 @@ OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 _OF_OTHERS = frozenset({"program", "process"})
 """How other supervisors call a section of a watcher."""
 
+_TOML = regex(r"\[(?:watcher|socket|plugin)\]?$|(?:watcher|socket|plugin|env)\.")
 _OLD_WID = regex(r"\$WID\b|\$\{WID\}")
 
 
@@ -199,7 +200,10 @@ class Build:
         meant = header_meant(header) or gone.get(fold(header)) or gone.get(fold(name), "")
         if meant and self._is_file:
             self._misspelt[header] = meant.partition(":")[0].lower()
-            self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
+            said = f"unknown section; did you mean [{meant}]?"
+            if _TOML.match(header):
+                said += " (TOML needs a name that ends in .toml)"
+            self.findings.problem(section, "", said)
             return
         is_like_one = kind.lower() in _OF_OTHERS or "cmd" in section.own_keys()
         hint = f"; did you mean [{WATCHER}:{name or header}]?" if is_like_one else ""

@@ -65,6 +65,21 @@ class TestHeaders(SlipsCase):
             with self.subTest(text):
                 self.assertNotIn("!", "".join(self.found(text, there)))
 
+    def test_toml_in_an_ini_file(self) -> None:
+        for header, meant in (
+            ("watcher.web", "watcher:web"),
+            ('plugin."a b"', "plugin:a b"),
+            ("env.a", "env:a"),
+            ("[socket]", "socket:NAME"),
+        ):
+            said = f"! 3: [{header}] unknown section; did you mean [{meant}]?"
+            found = self.found(f"{WEB}[{header}]\n")
+            self.assertEqual(found[:1], [f"{said} (TOML needs a name that ends in .toml)"])
+        self.assertEqual(
+            self.found(f"{WEB}[watcher]\n")[:1],
+            ["! 3: [watcher] unknown section; did you mean [watcher:NAME]?"],
+        )
+
     def test_indented_ones(self) -> None:
         self.says(
             f"{WEB}  [watcher:b]\n  cmd = sleep 20\n",
