@@ -51,6 +51,13 @@ SILENT_OPTIONS = frozenset(
 )
 """Options that a plan never names: they take effect when a file is read, or never."""
 
+WAITS = {
+    "schedule": "at the times of its schedule",
+    "on_demand": "at the first connection",
+    **dict.fromkeys(NEEDS, "after what it needs"),
+}
+"""Options by which a watcher has no process until its time comes, and when that is."""
+
 PARTS = {"env": FRESH, "hooks": LIVE, "live": LIVE, "ready": LIVE}
 """The options whose keys can be set one by one, and the effect of a change of one."""
 
@@ -139,8 +146,9 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
         found = now.get(key)
         if found is None or found.name != watcher.name:
             starts = START if watcher.options["autostart"] else ""
+            why = next((WAITS[key] for key in WAITS if starts and watcher.options[key]), "")
             target = Target(watcher.options, watcher.options)
-            steps.append(Step(watcher.name, ADD, starts, target=target))
+            steps.append(Step(watcher.name, ADD, starts, why, target=target))
         else:
             step = _changed(found, watcher, other_sockets, NEEDS if key in overruled else ())
             if step is not None:
@@ -188,6 +196,8 @@ def _changed(
         why = other_sockets(running, options)
         if was_automatic and not is_automatic:
             processes, why = STOP, "autostart is off now"
+        elif running.is_waiting and (lifted := _lifted(running.options, options)):
+            processes, why = START, f"it was waiting, and {_other(lifted)}"
         elif not (running.is_waiting or options["schedule"]) and (fresh or running.is_outdated):
             processes, why = REPLACE, _other(fresh or [change.option for change in set_now])
         elif why:
@@ -200,6 +210,13 @@ def _changed(
         return None
     target = Target(options, watcher.options)
     return Step(running.name, CHANGE, processes, why, tuple(changes), target)
+
+
+def _lifted(before: Options, after: Options) -> list[str]:
+    """Return the options that a watcher may wait for, and no longer has; none if others stay."""
+    if any(after[name] for name in WAITS):
+        return []
+    return [name for name in WAITS if before[name]]
 
 
 def _is_worth_a_try(

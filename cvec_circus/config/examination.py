@@ -42,6 +42,7 @@ _ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
+_OF_PATHS = frozenset({"umask", "replace"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint", "log"})
 _LIKE_AN_OPTION = regex(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = regex(r"\s#(?:\s|$)")
@@ -129,8 +130,7 @@ class _Slips:
             for key in section.own_keys():
                 self._look_at_value(section, key, section.written[key])
         for socket in self._build.everything.sockets:
-            if socket.options["path"]:
-                self._look_at_path(socket.section)
+            self._look_at_path(socket.section, bool(socket.options["path"]))
         for watcher in self._build.everything.watchers:
             if watcher.options.cmd and inheritance.KEY not in watcher.section.lacks:
                 self._look_at_command(watcher.section, watcher.options)
@@ -191,12 +191,15 @@ class _Slips:
                 for said in without_variable(text):
                     self._warn(section, key, said)
 
-    def _look_at_path(self, section: Section) -> None:
-        """Options that a socket with a path does not have."""
+    def _look_at_path(self, section: Section, has_path: bool) -> None:
+        """Options that only a socket with a path has, or only one without."""
         for key in section.own_keys():
-            if key in _OF_NETWORKS or (key == "family" and section.values[key] != "AF_UNIX"):
+            is_unix = key == "family" and section.values[key] == "AF_UNIX"
+            if has_path and (key in _OF_NETWORKS or (key == "family" and not is_unix)):
                 said = "has no effect, for the path makes it a unix socket; leave one of them out"
                 self._warn(section, key, said)
+            elif key in _OF_PATHS and not (has_path or "path" in section.values):
+                self._warn(section, key, "has no effect without a path; leave it out")
 
     # -- commands
 

@@ -36,6 +36,8 @@ _ROOT = (
     "set endpoint = ipc:///run/... to prevent that"
 )
 
+_NO_FILE = "which is no file; write endpoint = ipc://PATH"
+
 
 class Access(NamedTuple):
     """Who may connect to the file of an ipc endpoint. Immutable."""
@@ -83,7 +85,7 @@ class Judgement(NamedTuple):
 
 
 def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
-    """Yield the problems of a daemon's endpoints, whatever the machine.
+    """Yield the problems and risks of a daemon's endpoints, whatever the machine.
 
     A start and a check of the configuration both ask here. What cannot be together with another
     endpoint or socket is found when the configuration is read.
@@ -102,6 +104,12 @@ def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
             yield Judgement(option, f"{endpoint}: other machines can listen to it", False)
     if reason := why_no_user(circus["endpoint_owner"]):
         yield Judgement("endpoint_owner", reason, True)
+    for option, is_set in (
+        ("endpoint_mode", circus["endpoint_mode"] != OURS_ALONE.mode),
+        ("endpoint_owner", circus["endpoint_owner"] is not None),
+    ):
+        if is_set and not has_file(circus["endpoint"]):
+            yield Judgement(option, f"has no effect on {circus['endpoint']}, {_NO_FILE}", False)
 
 
 def examine(circus: Mapping[str, Any], allow_remote: bool = False) -> list[str]:

@@ -128,6 +128,7 @@ class TestPlan(unittest.TestCase):
 
     def test_what_becomes_of_the_processes(self) -> None:
         none: dict[str, Any] = {}
+        job = {"schedule": "0 0 1 1 *"}
         other, off, late = {"cmd": "walk"}, {"autostart": False}, {"graceful_timeout": 1}
         for standing, before, after, expected in (
             (UP, none, none, "-"),
@@ -136,6 +137,14 @@ class TestPlan(unittest.TestCase):
             (UP, none, off, "stop"),
             ("waiting", none, other, ""),
             ("waiting", none, off, "stop"),
+            ("waiting", job, none, "start"),
+            ("waiting", job, {**other, "schedule": "1 0 1 1 *"}, ""),
+            (UP, job, none, ""),
+            (STOPPED, job, none, ""),
+            ("waiting", {"on_demand": True, "use_sockets": True}, {"use_sockets": True}, "start"),
+            ("waiting", {"depends_on": "db"}, other, "start"),
+            ("waiting", {"depends_on": "db, c"}, {"depends_on": "c"}, ""),
+            ("waiting", job, {"depends_on": "c"}, ""),
             (UP, off, none, ""),
             (UP, off, {**off, **other}, "replace"),
             (IDLE, off, none, "start"),
@@ -151,6 +160,23 @@ class TestPlan(unittest.TestCase):
         ):
             with self.subTest(standing=standing, before=before, after=after):
                 self.assertEqual(self.processes(standing, before, after), expected)
+
+    def test_when_what_waits_is_started(self) -> None:
+        job = {"schedule": "0 0 1 1 *"}
+        step = self.step("waiting", job, {"cmd": "walk"})
+        assert step is not None
+        self.assertEqual(step.why, "it was waiting, and schedule changes")
+        present = Present(configuration().circus, [], [], {})
+        for options, when in (
+            ({}, ""),
+            (job, "at the times of its schedule"),
+            ({"on_demand": True, "use_sockets": True}, "at the first connection"),
+            ({"part_of": "db"}, "after what it needs"),
+            ({**job, "autostart": False}, ""),
+        ):
+            with self.subTest(options):
+                [step] = compare(present, configuration(**options)).watchers
+                self.assertEqual(step.why, when)
 
     def test_its_form_on_the_wire(self) -> None:
         options = full(priority=1, graceful_timeout=5)

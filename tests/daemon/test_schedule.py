@@ -54,6 +54,8 @@ class TestJobs(DaemonCase):
         daemon = self.daemon("[watcher:web]\ncmd = sleep 1000\n")
         text = daemon.config.read_text()
         daemon.config.write_text(f"{text}[watcher:job]\ncmd = echo run\nschedule = {NEVER}\n")
+        said = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: added, is started (at the times of its schedule)", said)
         daemon.call("reloadconfig", waiting=True)
         self.assertIn("-02-29 00:00", daemon.wire.status("job")[1])
         daemon.config.write_text(f"{text}[watcher:job]\ncmd = echo go\nschedule = 0 0 1 1 *\n")
@@ -81,6 +83,15 @@ class TestJobs(DaemonCase):
         self.assertIn("watcher job: changed, its processes are replaced (schedule changes)", plan)
         daemon.order("reloadconfig")
         self.assertEqual(set(daemon.wire.pids("job")) & set(running), set())
+
+    def test_without_its_schedule_it_starts(self) -> None:
+        text = "[watcher:web]\ncmd = sleep 1000\n[watcher:job]\ncmd = sleep 1001\n"
+        daemon = self.daemon(f"{text}schedule = {NEVER}\n")
+        daemon.config.write_text(daemon.config.read_text().replace(f"schedule = {NEVER}\n", ""))
+        told = "watcher job: changed, is started (it was waiting, and schedule changes)"
+        self.assertIn(told, daemon.ctl("reloadconfig", "--dry-run").stdout)
+        daemon.call("reloadconfig", waiting=True)
+        self.assertEqual(daemon.wire.status("job")[0], "active")
 
     def test_a_run_that_was_missed(self) -> None:
         text = f"[watcher:job]\ncmd = echo run\nschedule = {NEVER}\n"

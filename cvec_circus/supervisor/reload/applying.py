@@ -267,8 +267,8 @@ class Application:
                 if step.name not in self._plugins:
                     assert step.target is not None
                     bases.append((watcher, step.target.loaded))
-                if step.processes == START:
-                    starts.append(watcher)
+                if step.processes == START and not watcher.goal.up:
+                    starts.append(watcher)  # one that waits starts when nothing holds it
         for step in steps:
             if step.action == ADD:
                 watcher = self._new(step)

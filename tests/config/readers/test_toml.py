@@ -228,6 +228,20 @@ class TestWhatIsWrong(TomlCase):
                 at = f"main.toml:{where}" if where else "main.toml"
                 self.assertTrue(problem.startswith(f"{at}: {wrong}"), problem)
 
+    def test_what_is_an_ini_file(self) -> None:
+        ini = "; this looks like an INI file: give it a name that does not end in .toml"
+        for text, said in (
+            ("[watcher:web]\ncmd = x\n", ini),
+            ("; a note\n[circus]\n[env:a*]\n", ini),
+            ("[circus]\nhttpd = False\n[Socket: a]\n", ini),
+            ("[circus]\nhttpd = False\n", "; TOML has text in quotes, and true or false"),
+        ):
+            with self.subTest(text):
+                [problem] = self.wrong(text)
+                self.assertTrue(problem.endswith(said), problem)
+        [problem] = self.wrong('[watcher.web]\ncmd = "[watcher:x]')
+        self.assertNotIn("INI", problem)
+
     def test_what_has_no_meaning(self) -> None:
         form = "a list or table is not allowed here; write text, a number or true"
         rest = "[watcher.web]\ncmd = 'x'\n"
