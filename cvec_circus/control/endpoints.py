@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import SocketError
-from cvec_circus.options.endpoint import why_no_endpoint
+from cvec_circus.options.endpoint import why_no_endpoint, why_too_long
 from cvec_circus.options.rights import why_no_user
 from cvec_circus.system.paths import why_no_socket
 
@@ -144,7 +144,9 @@ def why_not_here(endpoint: str, cwd: str) -> str:
     """
     transport, _, address = endpoint.partition("://")
     if has_file(endpoint):
-        return why_no_socket(os.path.join(cwd, address))
+        whole = os.path.join(cwd, address)
+        reason = why_too_long(os.path.normpath(whole))
+        return f"{whole} has {reason}" if reason else why_no_socket(whole)
     if transport != "tcp":
         return ""
     try:

@@ -98,7 +98,9 @@ class _Machine:
         runs = [*everything.watchers, *everything.plugins]
         envs = [self._environment(one.section, one.options) for one in runs]
         # What one watcher adds to the daemon's path is there for all.
-        added = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
+        added = dict.fromkeys(
+            env.get("PYTHONPATH", "") for one, env in zip(runs, envs) if _imports(one.options)
+        )
         folders = [folder for path in added for folder in path.split(os.pathsep) if folder]
         self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
@@ -266,6 +268,13 @@ class _Machine:
         if reason.startswith("there is no module"):
             reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
         self._warn(section, key, reason)
+
+
+def _imports(options: WatcherOptions) -> bool:
+    """Tell whether the daemon imports anything for a watcher."""
+    streams = (options[stream].get("class", "") for stream in STREAMS)
+    hooks = options.hooks.values()
+    return any("." in name for name in streams) or any(not hook.command for hook in hooks)
 
 
 def _why_too_high(limit: str, value: int) -> str:
