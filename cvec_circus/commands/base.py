@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
 import cvec_circus  # its logger is made on first use
+from cvec_circus.base.figures import first_of
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import (
@@ -155,7 +156,7 @@ class Call(NamedTuple):
         name, found = self.props["name"], self.each()
         if len(found) > 1:
             text = name if isinstance(name, str) else ", ".join(name)[:200]
-            names = ", ".join(sorted(watcher.name for watcher in found))[:200]
+            names = first_of(sorted(watcher.name for watcher in found), MOST_NAMED)
             raise MessageError(f"{text} matches {len(found)} watchers; name one: {names}")
         return found[0]
 
@@ -273,8 +274,7 @@ class Command(MessageMaker):
         Raises:
             MessageError: A property is missing, unknown or wrong; the text names it.
         """
-        typed = self.defaults.copy()
-        unknown = []
+        typed, unknown = self.defaults.copy(), list[str]()
         for key, value in props.items():
             prop = self.by_name.get(key)
             if prop is not None:

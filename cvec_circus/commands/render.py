@@ -126,6 +126,7 @@ def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:
         value(process.get(key))
         for key in ("pid", "username", "nice", "mem_info1", "mem_info2", "ctime")
     )
+    ctime += "0" if ctime.endswith(".0") else ""  # as many digits in each row
     cpu, memory, age = (process.get(key) for key in ("cpu", "mem", "age"))
     yield [
         name,

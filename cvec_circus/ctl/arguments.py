@@ -15,6 +15,7 @@ from cvec_circus.commands import table
 from cvec_circus.commands.base import CONCEAL
 from cvec_circus.ctl.output import conceals, page_of
 from cvec_circus.exc import ArgumentError
+from cvec_circus.options.command_line import CommandLine
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.system.completion import SHELLS
@@ -109,33 +110,14 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=max(40, page_of(sys.stdout).width or 80) - 2, **others)
 
 
-_OPTION = r"^argument (?:-\w/)?(-[\w-]+)(?:/[\w/-]+)?: "
-_TOLD = (
-    (regex(rf"{_OPTION}ignored explicit argument .*"), r"\1 takes no value"),
-    (regex(rf"{_OPTION}expected one argument"), r"\1 needs a value"),
-    (regex(_OPTION), r"\1: "),
-)
-"""What argparse says, and how it is said here."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises its errors. Owned by the thread that made it."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ArgumentError instead of printing the usage and exiting."""
-        for pattern, told in _TOLD:
-            message = pattern.sub(told, message)
-        raise ArgumentError(message)
-
-
-class _CommandParser(_Parser):
+class _CommandParser(CommandLine):
     """Shows the usage, which is one line, below an error. Owned by the thread that made it."""
 
     def error(self, message: str) -> NoReturn:
         super().error(f"{message}\n{self.format_usage().rstrip()}")
 
 
-class _MainParser(_Parser):
+class _MainParser(CommandLine):
     """Loads the commands only for the help. Owned by the thread that made it."""
 
     def format_help(self) -> str:

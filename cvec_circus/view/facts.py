@@ -97,6 +97,12 @@ class Facts:
         self._published_at: dict[tuple[str, str], float] = {}
         self._published_sockets: set[str] = set()
 
+    def count(self) -> int:
+        """Count the watchers. The daemon itself is measured like one, and is none."""
+        return len(self.watchers) - any(
+            name == DAEMON and not watcher.state for name, watcher in self.watchers.items()
+        )
+
     def status(self, reply: Mapping[str, Any]) -> None:
         """Take an answer to `status`, with or without details."""
         details, reasons = reply.get("watchers") or {}, reply.get("reasons") or {}

@@ -48,6 +48,14 @@ class TestRender(unittest.TestCase):
         self.assertIn("0.250", rows[1])
         self.assertTrue(rows[1].endswith("1 m"))
 
+    def test_processor_times_have_as_many_digits(self) -> None:
+        """On the wire, no hundredths are one digit, as in Circus; the points stand in a column."""
+        rows = {
+            str(pid): {"pid": pid, "ctime": time} for pid, time in ((7, "0:00.0"), (8, "0:01.27"))
+        }
+        _, *lines = self.lines(render.process_table({"": rows}))
+        self.assertEqual([line.split()[1:] for line in lines], [["0:00.00"], ["0:01.27"]])
+
     def test_what_vanished_or_is_denied(self) -> None:
         table = render.process_table({"web": {"7": {"pid": 7, "username": "N/A"}}})
         self.assertIn("N/A", self.lines(table)[1])

@@ -83,6 +83,10 @@ class TestWhy(CtlCase):
         self.assertNotIn("it waits for:", words)
         self.assertEqual(words.count("its next run"), 1)
 
+    def test_a_rollout_of_one_process(self) -> None:
+        one = {**TOLD, "rollout": {**TOLD["rollout"], "replaced": 0, "total": 1}}
+        self.assertIn(": 0 of 1 process replaced\n", table.find("why").words(one))
+
     def test_all_the_evidence(self) -> None:
         words = table.find("why").words(TOLD)
         self.assertEqual(
