@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core.facts import Exited
+from cvec_circus.core.facts import Exited, Missed
 from cvec_circus.core.life import DOWN, FILLING, STOPPING, UP
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.survival.bookkeeper import LedgerBookkeeper
@@ -266,8 +266,11 @@ class TestRevival(RevivalCase):
         watcher = self.crash()
         self.next.settle()
         self.assertEqual(self.next.spawned, [])
-        missed = f"its run of {run.text} was missed: there was no daemon"
+        missed = f"from {run.text} to {run.at + 30:g}"
         self.assertEqual((watcher.missed, self.next.notes), (missed, [f"web: {missed}"]))
+        self.next.facts.append(Missed(watcher, missed))  # its file of runs says so, too
+        self.next.roster.take_facts()
+        self.assertEqual(self.next.notes, [f"web: {missed}"])
         self.assertGreater(watcher.run.at, self.next.clock)
 
     def lag(self, watcher: Watcher, *wids: int) -> None:
