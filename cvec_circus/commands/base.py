@@ -116,7 +116,7 @@ class Switch(NamedTuple):
     """A switch of the command line that sets a property. Immutable.
 
     Attributes:
-        name: Without its dashes; ``_`` and ``-`` mean the same.
+        name: Without its dashes, shown with ``-``; ``_`` means the same.
         prop: The name of the property.
         value: What the property is set to; None if the switch takes a value.
         doc: Its line in the help; the property's own if it is "".
@@ -256,8 +256,8 @@ class Command(MessageMaker):
         words = {word: word.lower() for word in re.findall("[A-Z]+", self.usage)}
         words.update(self.named)
         self.arguments = {w: self.by_name[key] for w, key in words.items() if key in self.by_name}
-        own = (one for one in self.by_name.values() if one.switch)
-        flags = (Switch(one.name, one.name, one.kind is to_boolean or None) for one in own)
+        own = ((k, one.kind) for k, one in self.by_name.items() if one.switch)
+        flags = (Switch(k.replace("_", "-"), k, kind is to_boolean or None) for k, kind in own)
         waiting = Switch("waiting", "waiting", PROVED if self.proves else True, _UNTIL[self.proves])
         self.all_switches = (*((waiting,) if self.mutating else ()), *flags, *self.switches)
         self.switches_shown = (*self.all_switches, *self.local)

@@ -68,8 +68,9 @@ class Steps(Scheduler):
             places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
             self.go_on(watcher, process)
         if had_gap and watcher.run is not None and watcher.run.at <= self.now():
-            watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
-            self.note(watcher, watcher.missed)
+            watcher.missed = self.ports.timetable.missed(watcher.run)
+            if watcher.missed:
+                self.note(watcher, watcher.missed)
             watcher.last_run = watcher.run
         watcher.run = None if had_gap else watcher.run  # worked out anew, by the calendar
         wanted = watcher.goal.generation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.core.facts import Missed
 from cvec_circus.core.watcher import Watcher
 from tests.core.test_revival import RevivalCase
 
@@ -32,8 +33,11 @@ class TestJobs(RevivalCase):
         watcher = self.crash()
         self.next.settle()
         self.assertEqual(self.next.spawned, [])
-        missed = f"its run of {run.text} was missed: there was no daemon"
+        missed = f"from {run.text} to {run.at + 30:g}"
         self.assertEqual((watcher.missed, self.next.notes), (missed, [f"web: {missed}"]))
+        self.next.facts.append(Missed(watcher, missed))  # its file of runs says so, too
+        self.next.roster.take_facts()
+        self.assertEqual(self.next.notes, [f"web: {missed}"])
         self.assertGreater(watcher.run.at, self.next.clock)
 
     def test_a_run_is_finished_with_the_options_it_began_with(self) -> None:

@@ -270,7 +270,7 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("NUMBER: -1 is less than 0", "incr", "web", "-1")
         self.usage("SIGNAL: ", "signal", "web", "usr9")
         self.usage(
-            "--graceful_timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
+            "--graceful-timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
         )
         self.usage("--for: 'x' is not one of ready", "wait", "web", "--for", "x")
         self.usage("--match: unknown match method x", "start", "web", "--match", "x")
