@@ -189,6 +189,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "strays": "What its processes left behind: `pid` and `command` of each.",
         "unkept": "Why no output of its processes is kept, and how to change that; empty if it "
         "is kept.",
+        "lost": "Why `stdout` or `stderr` is lost now, by its name; empty if neither is.",
     },
 }
 

@@ -46,7 +46,7 @@ _OF_PATHS = frozenset({"umask", "replace"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint", "log"})
 _LIKE_AN_OPTION = regex(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = regex(r"\s#(?:\s|$)")
-_VARIABLE = regex(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
+_VARIABLE = regex(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)(?::?[-=?+][^{}]*)?\})", re.ASCII)
 _OPERATOR = regex(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
 _CODE = regex(r"-\w*c")
 
@@ -178,7 +178,7 @@ class _Slips:
         for word, found in {match[0]: match for match in _VARIABLE.finditer(text)}.items():
             name = found[1] or found[2]
             if name != "WID":
-                where = "anywhere" if found[2] else "here"
+                word, where = (f"${{{name}}}", "anywhere") if found[2] else (word, "here")
                 said = f"{word} is not replaced {where}; write $(circus.env.{name})"
                 self._warn(section, key, said)
 

@@ -133,6 +133,11 @@ class FileStream(FileNames, LineStream):
         if line.is_open:
             self._ragged = False  # the file ends with it
 
+    @property
+    def trouble(self) -> str:
+        is_lost = self._is_wanted and not self._file.is_open
+        return f"cannot open {self.filename}: {self._file.trouble}" if is_lost else ""
+
     def open(self) -> None:
         """Open the file, unless it is open."""
         if not self._file.is_open:

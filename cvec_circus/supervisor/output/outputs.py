@@ -141,6 +141,12 @@ class OutputDesk:
             f"start on: `cvec_circusctl restart {name}`"
         )
 
+    def troubles(self, watcher: Watcher) -> dict[str, str]:
+        """Return why outputs of a watcher are lost now, by channel."""
+        open_now = (channel for channel in CHANNELS if (watcher, channel) in self._open)
+        found = {channel: self.pumps.trouble((watcher, channel)) for channel in open_now}
+        return {channel: text for channel, text in found.items() if text}
+
     def set_default_size(self, size: int | None) -> None:
         """Keep another number of bytes for watchers that do not say how many."""
         self._default_size = size

@@ -59,6 +59,17 @@ class TestWhy(EmbeddedCase):
         self.assertEqual(told["unkept"], "")
         self.assertIn("log_history", self.why("mute")["unkept"])
 
+    def test_output_that_is_lost(self) -> None:
+        silence(self)
+        self.arbit({"name": "web", "cmd": "sleep 1000", "stderr_stream": {"class": "no.such"}})
+        options = {"stdout_stream.filename": str(self.folder)}
+        self.wire.call("set", name="web", options=options, waiting=True)
+        said = f"cannot open {self.folder}: Is a directory"
+        self.assertTrue(eventually(lambda: self.why()["lost"].get("stdout") == said))
+        self.assertIn("ModuleNotFoundError", self.why()["lost"]["stderr"])
+        self.wire.call("set", name="web", options={"stdout_stream.filename": "/dev/null"})
+        self.assertTrue(eventually(lambda: list(self.why()["lost"]) == ["stderr"]))
+
     def test_a_start_that_dies_at_once(self) -> None:
         silence(self)
         self.arbit({"name": "web", "cmd": "true", "autostart": False, "log_history": 1000})
