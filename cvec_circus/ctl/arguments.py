@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cvec_circus import version_text
@@ -34,6 +34,11 @@ COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-
 
 _NEGATIVE = regex(r"-[0-9.]+")
 _HELP = "help"
+_AFTER = {
+    "add": "; words of a program stand after --",
+    "set": "; values that begin with a dash stand after --",
+}
+"""Where a word belongs that is no switch of the command."""
 
 
 class Line(NamedTuple):
@@ -111,6 +116,22 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=max(40, page_of(sys.stdout).width or 80) - 2, **others)
 
 
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    formatter = _Formatter(PROG)
+    return formatter._split_lines(text, max(20, formatter._width - indent))
+
+
+def _explained(words: Mapping[str, str]) -> list[str]:
+    """Return the lines of words and what they are for, as wide as the rest of the help."""
+    indent = max(map(len, words), default=0) + 4
+    lines = []
+    for word, text in words.items():
+        first, *others = _wrapped(text, indent)
+        lines.append(f"  {word.ljust(indent - 4)}  {first}")
+        lines += [" " * indent + line for line in others]
+    return lines
+
+
 class _CommandParser(CommandLine):
     """Shows the usage, which is one line, below an error. Owned by the thread that made it."""
 
@@ -125,10 +146,9 @@ class _MainParser(CommandLine):
         """Show the options, and a line for each command."""
         docs = {command.name: command.doc for command in table.load_all().values()}
         docs[_HELP] = "Show this help, or that of a command."
-        width = max(map(len, docs))
-        lines = [f"  {name.ljust(width)}  {docs[name]}" for name in sorted(docs)]
+        lines = _explained({name: docs[name] for name in sorted(docs)})
         ending = f"`{PROG} help COMMAND` shows more of a command. Without one, a shell begins."
-        return "\n".join([super().format_help(), "commands:", *lines, "", ending, ""])
+        return "\n".join([super().format_help(), "commands:", *lines, "", *_wrapped(ending), ""])
 
 
 def main_parser() -> argparse.ArgumentParser:
@@ -151,13 +171,13 @@ def main_parser() -> argparse.ArgumentParser:
 
 def command_parser(command: Command) -> argparse.ArgumentParser:
     """Make the parser of what follows a command, but for its arguments."""
-    takes = command.arguments
-    width = max(map(len, takes), default=0)
-    lines = [f"  {word.ljust(width)}  {prop.help}" for word, prop in takes.items()]
+    lines = _explained({word: prop.help for word, prop in command.arguments.items()})
     parser = _CommandParser(
         prog=f"{PROG} {command.name}",
         usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
-        description="\n".join([command.doc, *(["", "arguments:", *lines] if lines else [])]),
+        description="\n".join(
+            [*_wrapped(command.doc), *(["", "arguments:", *lines] if lines else [])]
+        ),
         formatter_class=_Formatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -208,11 +228,10 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     at = rest.index("--") if "--" in rest else len(rest)
     found, args = parser.parse_known_args(rest[:at])
     for word in args:
-        if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
+        is_switch = word.startswith("-") and " " not in word  # argparse takes no other for one
+        if is_switch and word != "-" and not _NEGATIVE.fullmatch(word):
             known = [f"--{switch.name}" for switch in command.switches_shown]
-            hint = did_you_mean(word, [*known, *COMMON])
-            if command.name == "add":
-                hint = hint or "; words of a program stand after --"
+            hint = did_you_mean(word, [*known, *COMMON]) or _AFTER.get(command.name, "")
             parser.error(f"{command.name} has no {word}{hint}")
     switches = {}
     for key, value in vars(found).items():

@@ -198,8 +198,8 @@ class _Machine:
             trouble = self._once(paths.why_not_entered, folder)
         self._warn(section, "working_dir", trouble)
         unknown = {"copy_env", "shell", "executable"} & self._build.refused[section.header]
-        if not (trouble or unknown):
-            self._look_at_programs(section, name, options, env, folder)
+        if not unknown:
+            self._look_at_programs(section, name, options, env, folder, not trouble)
         for moment, hook in options.hooks.items():
             if not hook.command:
                 given = () if moment == EXTENDED else GIVEN
@@ -228,10 +228,12 @@ class _Machine:
         options: WatcherOptions,
         env: dict[str, str],
         folder: str,
+        is_there: bool,
     ) -> None:
         as_us = options.uid is None and options.gid is None
         for key, program, text in _programs(name, options, env):
-            if has_names(program):
+            is_in_folder = "/" in program and not os.path.isabs(program)
+            if has_names(program) or (is_in_folder and not is_there):
                 continue
             reason = self._why_not_run(program, env, folder, as_us)
             if reason:

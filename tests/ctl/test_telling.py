@@ -271,7 +271,8 @@ class TestGraph(CtlCase):
         self.assertEqual(self.ctl("graph").out, "One Shot (failed)\nsolo (up)\nweb (up)\n")
         self.assertIn("flowchart", self.ctl("graph", "--format", "mermaid").out)
         wrong = self.fails(2, "graph", "--format", "jsn").err
-        self.assertIn("--format jsn is not a format; did you mean json?", wrong)
+        said = "--format: 'jsn' is not one of text, mermaid, dot, json; did you mean json?"
+        self.assertIn(said, wrong)
 
 
 class TestProof(CtlCase):
