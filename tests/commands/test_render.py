@@ -39,6 +39,7 @@ class TestRender(unittest.TestCase):
     def test_children_follow_their_parents(self) -> None:
         child = {"pid": 8, "cmdline": "python3", "command": "worker", "children": []}
         process = {"pid": 7, "cmdline": "master", "mem": 0.25, "age": 75.5, "children": [child]}
+        process["ctime"] = "0:01.5"
         head, *rows = self.lines(render.process_table({"web": {"7": process}, "idle": {}}))
         self.assertEqual(
             [row.split()[:2] for row in rows], [["idle", "-"], ["web", "7"], ["web", "8"]]
@@ -46,6 +47,7 @@ class TestRender(unittest.TestCase):
         self.assertEqual(rows[1].index("master"), head.index("NAME"))
         self.assertEqual(rows[2].index("worker"), rows[1].index("master") + 2)
         self.assertIn("0.250", rows[1])
+        self.assertIn(" 0:01.50 ", rows[1])
         self.assertTrue(rows[1].endswith("1 m"))
 
     def test_what_vanished_or_is_denied(self) -> None:
