@@ -131,7 +131,8 @@ class Build:
         for section in self.sections if self._is_file else ():
             if section.kind in TABLES:
                 self.environments.replace(section)
-        findings.variables.show(one.name for one in self.sections if one.kind in TABLES)
+        names = (one.name for one in self.sections if one.kind in TABLES)
+        findings.variables.show(names, (environ or {}).get("PATH", ""))
         self.everything = Configuration(self._circus())
         self.everything.variables = findings.variables
         self.everything.strangers = [one.header for one in self.sections if not one.kind]

@@ -32,6 +32,22 @@ WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", *KEYFILE, "--complet
 COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
 
+ELSEWHERE = {
+    "top": "the program cvec_circus-top",
+    "version": "--version, or `ping` for that of the daemon",
+    "shutdown": "quit",
+    "tail": "logs --follow",
+    "ps": "stats",
+    "scale": "set NAME numprocesses NUMBER",
+    "show": "options NAME",
+    "config": "options NAME, or globaloptions for the daemon's",
+    "remove": "rm",
+    "delete": "rm",
+    "reread": "reloadconfig --dry-run",
+    "update": "reloadconfig",
+}
+"""What people type who know another supervisor, and what does that here."""
+
 _NEGATIVE = regex(r"-[0-9.]+")
 _HELP = "help"
 _AFTER = {
@@ -89,6 +105,8 @@ def find(name: str) -> Command:
     command = table.find(name)
     if command is None:
         hint = did_you_mean(name, (*table.NAMES, _HELP)) or "; no such command; `help` lists them"
+        if name in ELSEWHERE:
+            hint = f"; no such command; use {ELSEWHERE[name]}"
         raise ArgumentError(f"{name}: {hint[2:]}")
     return command
 

@@ -33,6 +33,7 @@ from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, privileges, statedir, units
+from cvec_circus.system.completion import PROGRAMS
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.launch_shim import too_high
 from cvec_circus.system.paths import make_it
@@ -239,7 +240,10 @@ class _Machine:
             if reason:
                 inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
                 would_get = not options.copy_env and "PATH" not in options.env
-                if would_get and not self._why_not_run(program, inherited, folder, as_us):
+                renamed = f"cvec_{os.path.basename(program)}"
+                if renamed in PROGRAMS:
+                    reason += f"; it is called {renamed} here"
+                elif would_get and not self._why_not_run(program, inherited, folder, as_us):
                     reason += ONLY_HERE
                 elif "/" not in program:
                     reason += "; install it, or write its path"

@@ -31,6 +31,17 @@ def to_schedule(value: Any) -> str:
     return text
 
 
+def _is_right_in_any_month(schedule: str) -> bool:
+    from cronsim import CronSim, CronSimError
+
+    *others, _, weekday = schedule.split(" ")
+    try:
+        CronSim(" ".join((*others, "*", weekday)), datetime(2000, 1, 1))
+    except CronSimError:
+        return False
+    return True
+
+
 class Calendar:
     """The time of a zone, with its changes of daylight saving time. Immutable."""
 
@@ -84,6 +95,8 @@ class Calendar:
             wrong = str(error)[:1].lower() + str(error)[1:]
             form = NICKNAMES.get(schedule.lower(), FORM)
             said = f"{shown(schedule)} is not a schedule ({wrong}): write {form}"
+            if "day-of-month" in wrong and _is_right_in_any_month(schedule):
+                said = f"{shown(schedule)} never comes: no month in it has that day"
             raise ValueError(said) from None
         raise ValueError(f"{shown(schedule)} never comes")
 

@@ -42,6 +42,11 @@ class TestPrograms(MachineCase):
             "2: [watcher:web] cmd: there is no program here in /bin; install it, or write its path",
             **path,
         )
+        self.says(
+            "[watcher:web]\ncmd = circusd-stats\n[env]\nPATH = /none\n",
+            "2: [watcher:web] cmd: there is no program circusd-stats in /none; it is called "
+            "cvec_circusd-stats here",
+        )
         self.silent(
             "[watcher:web]\ncmd = here\ncopy_env = True\n",
             "[watcher:web]\ncmd = here\n[env:web]\nPATH = $PATH\n",

@@ -30,7 +30,10 @@ class TestForms(unittest.TestCase):
             ("* * * *", f"'* * * *' is not a schedule (wrong number of fields): {form}"),
             ("@daily", "'@daily' is not a schedule (wrong number of fields): write 0 0 * * *"),
             ("@reboot", f"'@reboot' is not a schedule (wrong number of fields): {form}"),
-            ("0 0 30 2 *", f"'0 0 30 2 *' is not a schedule (bad day-of-month): {form}"),
+            ("0 0 30 2 *", "'0 0 30 2 *' never comes: no month in it has that day"),
+            ("0 0 31 4,JUN *", "'0 0 31 4,JUN *' never comes: no month in it has that day"),
+            ("0 0 32 2 *", f"'0 0 32 2 *' is not a schedule (bad day-of-month): {form}"),
+            ("0 0 30 13 *", f"'0 0 30 13 *' is not a schedule (bad month): {form}"),
             (5, "5 is not text"),
         ):
             with self.subTest(given), self.assertRaises(ValueError) as caught:

@@ -216,7 +216,7 @@ def last_words(watcher: Watcher) -> str:
     last = watcher.places.last_death
     if last is None or not last.output or unready(watcher):
         return ""
-    return f"{WROTE}{last.output[-1]}"
+    return f"{WROTE}{last.output[-1].strip()}"
 
 
 def _ended(death: Death) -> str:

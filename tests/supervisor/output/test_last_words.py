@@ -92,6 +92,11 @@ class TestLastWords(unittest.TestCase):
         lines = ("zero", "one", "two", "", "then", " ")
         deaths[0] = deaths[0]._replace(is_awaited=False, output=lines)
         self.assertEqual(self.words.said(self.watcher, 8), "one | two | then")
+        lines = ('  File "app.py", line 7', "    oops(", "        ~~~~^", "SyntaxError: ...")
+        deaths[0] = deaths[0]._replace(output=lines)
+        self.assertEqual(
+            self.words.said(self.watcher, 8), 'File "app.py", line 7 | oops( | SyntaxError: ...'
+        )
 
 
 if __name__ == "__main__":
