@@ -211,8 +211,12 @@ class TestOnATerminal(AskingCase):
         for keys in ("n\n", "\x03", "\x04"):
             terminal.type("stop\n")
             self.assertTrue(terminal.until(ASKED).endswith(ALL))
-            terminal.type(keys)
-            self.assertIn(f"{NOT_DONE}\r\n", terminal.until(PROMPT))
+            if keys == "\x03":
+                said = terminal.interrupt()
+            else:
+                terminal.type(keys)
+                said = terminal.until(PROMPT)
+            self.assertIn(f"{NOT_DONE}\r\n", said)
             self.assertEqual(self.ordered(), [])
         self.assertEqual(terminal.enter("stop --yes"), ["ok"])
         terminal.type("restart\n")
