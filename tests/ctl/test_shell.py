@@ -39,7 +39,6 @@ class Terminal:
         self.process = subprocess.Popen(["sh", "-c", command], start_new_session=True, env=env)
         test.addCleanup(self.process.wait)
         test.addCleanup(self.process.kill)
-        self.test = test
         self.theirs = theirs
         test.addCleanup(os.close, theirs)
 
