@@ -144,7 +144,7 @@ class Build:
             if section.kind in add:
                 add[section.kind](section)
         places.look(self.everything, self.circus, self.sections, self.refused, findings)
-        look_at_sockets(self.everything, sockets, findings)
+        look_at_sockets(self.everything, sockets, self.refused, findings)
         look_for_circles(self.everything.watchers, findings)
 
     def configuration(self) -> Configuration:
