@@ -128,8 +128,8 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "set": {
         "gap": GAP,
-        "warnings": "A line for each name in `depends_on` and `part_of` that no watcher has, and "
-        "for each hook that cannot be found.",
+        "warnings": "A line for each name in `depends_on` and `part_of` that no watcher has, for "
+        "each hook that cannot be found, and for a `schedule` of what is stopped.",
     },
     "signal": {},
     "start": {"info": MOVED},

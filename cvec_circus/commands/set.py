@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _MAX_KEY = 200
 _UNKNOWN = "unknown option"
 
+ENDED = ("stopped", "completed", "failed")
+"""The phases that only an order ends."""
+
 LOCATING = ("env", "working_dir", "virtualenv")
 """The options that decide where a hook is found."""
 
@@ -59,7 +62,7 @@ class Set(Command):
         """Judge the options for each watcher, then give one order: to all of them, or to none."""
         watchers = call.each()
         options, cause = convert_options(call.props["options"]), call.cause
-        each = []
+        each, idle = [], []
         for watcher in watchers:
             try:
                 changed = WATCHER_OPTIONS.changes(options, watcher.options)
@@ -67,8 +70,11 @@ class Set(Command):
                 if len(watchers) == 1:
                     raise
                 raise MessageError(f"{watcher.name}: {problem}") from None
+            phase = call.target.phase(watcher) if options.get("schedule") else ""
+            if phase in ENDED:
+                idle.append(f"{watcher.name} is {phase}; its schedule counts once it is started")
             each.append(SetOptions(watcher, {**_same(options, watcher), **changed}, cause))
-        doubts = [*call.props.get("warnings", ()), *doubts_of(options, call.target)]
+        doubts = [*call.props.get("warnings", ()), *doubts_of(options, call.target), *idle]
         more = {"warnings": doubts} if doubts else {}
         reply = call.give(together(each, cause), lambda outcome: {**gaps(outcome), **more})
         return None if reply is None else {**reply, **more}
