@@ -15,6 +15,7 @@ import cvec_circus  # its logger is made on first use
 from cvec_circus.base.figures import first_of
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
+from cvec_circus.commands import target as asked
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,
     PROVED,
@@ -33,7 +34,6 @@ from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
-    from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
 
@@ -298,16 +298,16 @@ class Command(MessageMaker):
         return did_you_mean(key, self.by_name)
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
-        """Make the call that `accounts` and `execute` take."""
+        """Make the call that `wanted` and `execute` take."""
         return Call(self.name, target, props, answer)
 
-    def accounts(self, call: Call) -> Mapping[Accounts, str]:
-        """Return the users and groups to look up before `execute`: see `options.rights.judge`.
+    def wanted(self, call: Call) -> asked.Wanted:
+        """Return what to look up before `execute`.
 
         Raises:
             CircusError: The message makes no sense.
         """
-        return {}
+        return asked.Wanted()
 
     def execute(self, call: Call) -> Fields | None:
         """Carry the command out.

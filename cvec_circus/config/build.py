@@ -128,11 +128,10 @@ class Build:
         for section in (one for one in self.sections if not one.kind):
             self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
-        for section in self.sections if self._is_file else ():
-            if section.kind in TABLES:
-                self.environments.replace(section)
-        names = (one.name for one in self.sections if one.kind in TABLES)
-        findings.variables.show(names, (environ or {}).get("PATH", ""))
+        known = [one for one in self.sections if one.kind in TABLES]
+        for section in known if self._is_file else ():
+            self.environments.replace(section)
+        findings.variables.show((one.name for one in known), (environ or {}).get("PATH", ""))
         self.everything = Configuration(self._circus())
         self.everything.variables = findings.variables
         self.everything.strangers = [one.header for one in self.sections if not one.kind]
@@ -145,7 +144,7 @@ class Build:
             if section.kind in add:
                 add[section.kind](section)
         places.look(self.everything, self.circus, self.sections, self.refused, findings)
-        look_at_sockets(self.everything, sockets, findings)
+        look_at_sockets(self.everything, sockets, self.refused, findings)
         look_for_circles(self.everything.watchers, findings)
 
     def configuration(self) -> Configuration:

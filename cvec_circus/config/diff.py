@@ -146,8 +146,8 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
         found = now.get(key)
         if found is None or found.name != watcher.name:
             starts = START if watcher.options["autostart"] else ""
-            why = next((WAITS[key] for key in WAITS if starts and watcher.options[key]), "")
             target = Target(watcher.options, watcher.options)
+            why = _when(watcher.options) if starts else ""
             steps.append(Step(watcher.name, ADD, starts, why, target=target))
         else:
             step = _changed(found, watcher, other_sockets, NEEDS if key in overruled else ())
@@ -209,7 +209,14 @@ def _changed(
     if not changes and not processes:
         return None
     target = Target(options, watcher.options)
+    when = _when(options) if processes == START else ""
+    why = "; ".join(filter(None, (why, when)))
     return Step(running.name, CHANGE, processes, why, tuple(changes), target)
+
+
+def _when(options: Options) -> str:
+    """Return when a watcher that is started has its first process; "" for at once."""
+    return next((WAITS[key] for key in WAITS if options[key]), "")
 
 
 def _lifted(before: Options, after: Options) -> list[str]:
@@ -224,7 +231,8 @@ def _is_worth_a_try(
 ) -> bool:
     """Whether one that has ended by itself may fare otherwise now."""
     if running.standing == FINISHED:
-        return bool(fresh) or (options["respawn"] and not running.options["respawn"])
+        runs_again = (name for name in ("respawn", "schedule", "on_demand") if options[name])
+        return bool(fresh) or any(not running.options[name] for name in runs_again)
     return running.standing == FAILED and bool(changes)
 
 

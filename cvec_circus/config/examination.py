@@ -24,7 +24,7 @@ from cvec_circus.config.section import ENV, KINDS, Entry, Findings, Place, Secti
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.checks import FAMILIES
-from cvec_circus.options.doubts import doubts
+from cvec_circus.options.doubts import SHARING, doubts
 from cvec_circus.options.expand import names_in, without_variable
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.references import references
@@ -247,7 +247,7 @@ class _Slips:
 
     def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
         for key, said in doubts(options, references(options), self._named_sockets):
-            self._doubt(section, key, said)
+            self._doubt(section, key, said, *SHARING)
         for key in section.own_keys():
             family, dot, check = key.partition(".")
             is_check = dot and family in FAMILIES and check not in options[family]

@@ -28,7 +28,7 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.sockets import unix
 from cvec_circus.stream.base import lane_of
-from cvec_circus.supervisor.hook_calls import EXTENDED
+from cvec_circus.supervisor.hook_calls import ADD, EXTENDED, GIVEN
 from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
@@ -38,9 +38,6 @@ from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.launch_shim import too_high
 from cvec_circus.system.paths import make_it
 from cvec_circus.system.syslog import Sender
-
-GIVEN = ("watcher", "arbiter", "hook_name")
-"""What every hook is called with, by name."""
 
 FIRST_WID = "1"
 
@@ -272,7 +269,7 @@ class _Machine:
     ) -> None:
         reason = self._once(modules.why_not, dotted, tuple(self._pythonpath), given)
         if reason.startswith("there is no module"):
-            reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
+            reason += f" {ADD}"
         self._warn(section, key, reason)
 
 

@@ -113,6 +113,8 @@ _BESIDE = {
     "uid": ("gid",),
     "numprocesses": ("singleton",),
     "on_demand": ("use_sockets", "stdin_socket"),
+    "overlap": ("schedule",),
+    "rollout": ("singleton",),
     "copy_path": ("copy_env",),
     "virtualenv": ("copy_env",),
     "shell_args": ("shell",),

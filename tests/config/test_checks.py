@@ -85,6 +85,22 @@ class DoubtsTest(SlipsCase):
         )
         self.silent(f"{WEB}overlap = queue\nschedule = 0 3 * * *\n")
 
+    def test_what_stands_beside_a_refused_one(self) -> None:
+        shared = "numprocesses = 2\nready.a = tcp://127.0.0.1:99\n"
+        self.says(
+            f"{WEB}{shared}",
+            "4: [watcher:web] ready.a: tcp://127.0.0.1:99 is one address for all processes, where "
+            "others answer for the new one, so it proves nothing; write $(circus.wid) into it, or "
+            "notify, fd:N, log:TEXT or exec:COMMAND",
+        )
+        for text in (
+            "overlap = queue\nschedule = x\n",
+            f"{shared}use_sockets = x\n",
+        ):
+            with self.subTest(text):
+                [said] = self.found(f"{WEB}{text}")
+                self.assertTrue(said.startswith("! "), said)
+
 
 class ProblemsTest(SlipsCase):
     def test_one_number_twice(self) -> None:

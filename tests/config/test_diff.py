@@ -157,6 +157,7 @@ class TestPlan(unittest.TestCase):
             (FINISHED, {"respawn": False}, {"respawn": False, **late}, ""),
             (FINISHED, {"respawn": False}, {"respawn": False, **other}, "start"),
             (FINISHED, {"respawn": False}, none, "start"),
+            (FINISHED, {"respawn": False}, {"respawn": False, **job}, "start"),
         ):
             with self.subTest(standing=standing, before=before, after=after):
                 self.assertEqual(self.processes(standing, before, after), expected)
@@ -166,6 +167,11 @@ class TestPlan(unittest.TestCase):
         step = self.step("waiting", job, {"cmd": "walk"})
         assert step is not None
         self.assertEqual(step.why, "it was waiting, and schedule changes")
+        once = {"respawn": False}
+        step = self.step(FINISHED, once, {**once, **job})
+        assert step is not None
+        said = "it had finished, and schedule changes; at the times of its schedule"
+        self.assertEqual(step.why, said)
         present = Present(configuration().circus, [], [], {})
         for options, when in (
             ({}, ""),

@@ -84,6 +84,20 @@ class TestJobs(DaemonCase):
         daemon.order("reloadconfig")
         self.assertEqual(set(daemon.wire.pids("job")) & set(running), set())
 
+    def test_one_that_has_run_once_gets_a_schedule(self) -> None:
+        daemon = self.daemon(
+            "[watcher:web]\ncmd = sleep 9\n[watcher:job]\ncmd = true\nrespawn = 0\n"
+        )
+        done = {"name": "job", "state": "completed", "timeout": 10}
+        self.assertEqual(daemon.call("wait", **done)["phases"], {"job": "completed"})
+        said = daemon.ctl("set", "job", "schedule", NEVER).stderr
+        self.assertIn("job is completed; its schedule counts once it is started", said)
+        daemon.call("set", name="job", options={"schedule": ""})
+        with daemon.config.open("a") as file:
+            file.write(f"schedule = {NEVER}\n")
+        daemon.call("reloadconfig", waiting=True)
+        self.assertIn("-02-29 00:00", daemon.wire.status("job")[1])
+
     def test_without_its_schedule_it_starts(self) -> None:
         text = "[watcher:web]\ncmd = sleep 1000\n[watcher:job]\ncmd = sleep 1001\n"
         daemon = self.daemon(f"{text}schedule = {NEVER}\n")

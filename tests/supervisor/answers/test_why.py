@@ -67,6 +67,10 @@ class TestWhy(EmbeddedCase):
         said = f"cannot open {self.folder}: Is a directory"
         self.assertTrue(eventually(lambda: self.why()["lost"].get("stdout") == said))
         self.assertIn("ModuleNotFoundError", self.why()["lost"]["stderr"])
+        options = {"stdout_stream.filename": "/dev/full", "cmd": "sh -c 'echo x; exec sleep 1000'"}
+        self.wire.call("set", name="web", options=options)
+        said = "cannot write to /dev/full: No space left on device"
+        self.assertTrue(eventually(lambda: self.why()["lost"].get("stdout") == said))
         self.wire.call("set", name="web", options={"stdout_stream.filename": "/dev/null"})
         self.assertTrue(eventually(lambda: list(self.why()["lost"]) == ["stderr"]))
 
