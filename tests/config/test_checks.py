@@ -85,6 +85,17 @@ class DoubtsTest(SlipsCase):
         )
         self.silent(f"{WEB}overlap = queue\nschedule = 0 3 * * *\n")
 
+    def test_options_beside_one_that_is_refused(self) -> None:
+        """They are judged where that one is right; its default says nothing of them."""
+        for text in (
+            "schedule = x\noverlap = queue\n",
+            "singleton = x\nnumprocesses = 2\nrollout = surge\n",
+            "max_surge = x\nmax_unavailable = 0\n",
+        ):
+            with self.subTest(text):
+                [told] = self.found(f"{WEB}{text}")
+                self.assertIn("3: [watcher:web] ", told)
+
 
 class ProblemsTest(SlipsCase):
     def test_one_number_twice(self) -> None:
