@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from unittest import mock
 from zoneinfo import ZoneInfo
 
+import cronsim
+
 from cvec_circus.options.schedule import NICKNAMES, Calendar, to_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -52,6 +54,12 @@ class TestForms(unittest.TestCase):
         with mock.patch.dict(sys.modules, {"cronsim": None}):
             with self.assertRaisesRegex(ValueError, r"pip install 'cvec_circus\[schedule\]'"):
                 to_schedule("* * * * *")
+
+    def test_seconds_with_an_older_cronsim(self) -> None:
+        wrong = cronsim.CronSimError("Wrong number of fields")
+        with mock.patch.object(cronsim, "CronSim", side_effect=wrong):
+            with self.assertRaisesRegex(ValueError, "^'0 0 3 .*' has seconds, which need a newer"):
+                to_schedule("0 0 3 * * *")
 
 
 class TestDaylightSaving(unittest.TestCase):
