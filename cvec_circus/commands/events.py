@@ -15,6 +15,7 @@ MOST = 500
 _LIMIT = Property(
     "limit", to_integer, default=MOST, low=0, high=MOST, switch=True, doc="The maximum number."
 )
+_FOLLOW = "Show all past events, or with --limit the latest, and then new ones, until Ctrl-C."
 _SINCE = "Show the events after this number, oldest first; by default the latest."
 
 
@@ -26,7 +27,7 @@ class Events(Command):
         _LIMIT,
         Property("marker", to_marker, doc="Publish `sync.MARKER` right after the answer."),
     )
-    local = (Switch("follow", "follow", True, "Continue with new events, until Ctrl-C."),)
+    local = (Switch("follow", "follow", True, _FOLLOW),)
 
     def execute(self, call: Call) -> Fields | None:
         return call.target.events(*(call.props[key] for key in ("since", "limit", "marker")))

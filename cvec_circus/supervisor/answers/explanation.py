@@ -121,7 +121,7 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
         reason = reason or unproved(probes, watcher, now)
         words = last_words(watcher) if watcher.places.pending else ""
     else:
-        words = last_words(watcher) if phase in ("backoff", "unready") else ""
+        words = last_words(watcher) if phase == "backoff" else ""
     said = standing(phase)
     if phase == "reloading" and watcher.rollout is not None:
         all_of_them = counted(watcher.rollout.total, "process")
