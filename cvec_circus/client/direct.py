@@ -18,6 +18,8 @@ from cvec_circus.wire import zmtp
 
 ROUTER = frozenset({b"ROUTER"})
 
+PUBLISHES = "what listens there publishes, and takes no commands"
+
 TIMEOUTS = (TimeoutError, socket.timeout)
 """The same class since Python 3.10."""
 
@@ -39,6 +41,9 @@ def exchange(endpoint: str, message: Mapping[str, Any], timeout: float) -> dict[
             return None
     except TIMEOUTS:
         raise exc.CallError(calls.TIMED_OUT) from None
+    except zmtp.WrongTypeError:
+        text = f"cannot reach {endpoint}: {PUBLISHES}; is --endpoint right?"
+        raise exc.CallError(text) from None
     except (OSError, zmtp.Violation):
         return None
     with wire.socket:
@@ -53,6 +58,19 @@ def exchange(endpoint: str, message: Mapping[str, Any], timeout: float) -> dict[
             raise exc.CallError(calls.TIMED_OUT) from None
         except OSError as error:
             raise exc.CallError(f"The daemon is gone: {error.strerror or error}.") from None
+
+
+def publishes(endpoint: str, timeout: float) -> bool:
+    """Tell whether something is published where commands were to be taken. Any thread."""
+    wire = _Wire(SYSTEM.monotonic() + timeout)
+    try:
+        if wire.connect(endpoint):
+            wire.socket.close()
+    except zmtp.WrongTypeError:
+        return True
+    except (OSError, zmtp.Violation):
+        pass
+    return False
 
 
 class _Wire:

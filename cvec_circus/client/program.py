@@ -7,10 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Callable, NoReturn, TypeVar
+from typing import Any, Callable, TypeVar
 
 from cvec_circus import exc
 from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
+from cvec_circus.options.command_line import CommandLine
 from cvec_circus.options.kinds import to_seconds
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -22,12 +23,8 @@ inherit."""
 Assignment = TypeVar("Assignment")
 
 
-class Parser(argparse.ArgumentParser):
-    """A command line whose errors are one line each. Owned by the main thread."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ArgumentError instead of printing the usage and exiting."""
-        raise exc.ArgumentError(message)
+class Parser(CommandLine):
+    """A command line with the options that these programs share. Owned by the main thread."""
 
     def add_endpoints(self) -> None:
         """Declare where the daemon listens and publishes."""

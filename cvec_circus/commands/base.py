@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
 import cvec_circus  # its logger is made on first use
+from cvec_circus.base.figures import first_of
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands import target as asked
@@ -115,7 +116,7 @@ class Switch(NamedTuple):
     """A switch of the command line that sets a property. Immutable.
 
     Attributes:
-        name: Without its dashes; ``_`` and ``-`` mean the same.
+        name: Without its dashes, shown with ``-``; ``_`` means the same.
         prop: The name of the property.
         value: What the property is set to; None if the switch takes a value.
         doc: Its line in the help; the property's own if it is "".
@@ -155,7 +156,7 @@ class Call(NamedTuple):
         name, found = self.props["name"], self.each()
         if len(found) > 1:
             text = name if isinstance(name, str) else ", ".join(name)[:200]
-            names = ", ".join(sorted(watcher.name for watcher in found))[:200]
+            names = first_of(sorted(watcher.name for watcher in found), MOST_NAMED)
             raise MessageError(f"{text} matches {len(found)} watchers; name one: {names}")
         return found[0]
 
@@ -255,8 +256,8 @@ class Command(MessageMaker):
         words = {word: word.lower() for word in re.findall("[A-Z]+", self.usage)}
         words.update(self.named)
         self.arguments = {w: self.by_name[key] for w, key in words.items() if key in self.by_name}
-        own = (one for one in self.by_name.values() if one.switch)
-        flags = (Switch(one.name, one.name, one.kind is to_boolean or None) for one in own)
+        own = ((k, one.kind) for k, one in self.by_name.items() if one.switch)
+        flags = (Switch(k.replace("_", "-"), k, kind is to_boolean or None) for k, kind in own)
         waiting = Switch("waiting", "waiting", PROVED if self.proves else True, _UNTIL[self.proves])
         self.all_switches = (*((waiting,) if self.mutating else ()), *flags, *self.switches)
         self.switches_shown = (*self.all_switches, *self.local)
@@ -273,8 +274,7 @@ class Command(MessageMaker):
         Raises:
             MessageError: A property is missing, unknown or wrong; the text names it.
         """
-        typed = self.defaults.copy()
-        unknown = []
+        typed, unknown = self.defaults.copy(), list[str]()
         for key, value in props.items():
             prop = self.by_name.get(key)
             if prop is not None:

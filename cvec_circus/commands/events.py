@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from time import localtime, strftime
 from typing import Any
 
 from cvec_circus.commands.base import Call, Command, Fields, Property, Switch
 from cvec_circus.commands.kinds import to_marker
-from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_integer
 from cvec_circus.wire.topics import split
 
@@ -32,11 +30,6 @@ class Events(Command):
 
     def execute(self, call: Call) -> Fields | None:
         return call.target.events(*(call.props[key] for key in ("since", "limit", "marker")))
-
-    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        if {"follow", "limit"} <= switches.keys():
-            raise ArgumentError("--limit and --follow do not go together")
-        return super().properties_of(args, switches)
 
     def words(self, reply: Fields) -> str:
         lines = [event_line(topic, payload) for topic, payload in reply["events"]]
@@ -62,7 +55,11 @@ def event_line(topic: str, payload: str) -> str:
     seq, name = known.pop("seq", None), known.pop("watcher", name)
     known.pop("run", None)
     number = [] if seq is None else [f"#{seq}"]
-    if " " in name:
-        name = f'"{name}"'
-    rest = [f"{key}={known[key]}" for key in sorted(known)]
-    return " ".join([when, *number, name, action, *rest])
+    rest = [f"{key}={_quoted(known[key])}" for key in sorted(known)]
+    return " ".join([when, *number, _quoted(name), action, *rest])
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as text, in quotes if its end could not be seen otherwise."""
+    text = str(value)
+    return f'"{text}"' if isinstance(value, str) and (" " in text or not text) else text

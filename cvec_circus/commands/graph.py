@@ -32,8 +32,8 @@ class Graph(Command):
     def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         form = switches.get("format", "text")
         if form not in FORMATS:
-            near = did_you_mean(form, FORMATS) or f": write {', '.join(FORMATS)}"
-            raise ArgumentError(f"--format {form} is not a format{near}")
+            near = did_you_mean(form, FORMATS)
+            raise ArgumentError(f"--format: {form!r} is not one of {', '.join(FORMATS)}{near}")
         return super().properties_of(args, switches)
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:

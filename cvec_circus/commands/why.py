@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
 
-from cvec_circus.base.figures import duration
+from cvec_circus.base.figures import counted, duration
 from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields
 from cvec_circus.commands.render import by_name, check_lines, ending
 from cvec_circus.system.signals import to_name
@@ -41,7 +41,7 @@ def _evidence(reply: Fields) -> Iterator[str]:
     if reply["rollout"]:
         under_way = reply["rollout"]
         by = f" by {under_way['actor']}" if under_way["actor"] else ""
-        count = f"{under_way['replaced']} of {under_way['total']} processes replaced"
+        count = f"{under_way['replaced']} of {counted(under_way['total'], 'process')} replaced"
         yield f"rollout ({under_way['cause']}{by}), for {duration(under_way['for'])}: {count}"
     if reply["failed_rollout"] not in reply["sentence"]:  # "" is in each
         yield f"the last rollout failed: {reply['failed_rollout']}"

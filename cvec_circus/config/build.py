@@ -128,10 +128,10 @@ class Build:
         for section in (one for one in self.sections if not one.kind):
             self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
-        for section in self.sections if self._is_file else ():
-            if section.kind in TABLES:
-                self.environments.replace(section)
-        findings.variables.show(one.name for one in self.sections if one.kind in TABLES)
+        known = [one for one in self.sections if one.kind in TABLES]
+        for section in known if self._is_file else ():
+            self.environments.replace(section)
+        findings.variables.show((one.name for one in known), (environ or {}).get("PATH", ""))
         self.everything = Configuration(self._circus())
         self.everything.variables = findings.variables
         self.everything.strangers = [one.header for one in self.sections if not one.kind]

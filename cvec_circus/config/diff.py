@@ -72,6 +72,7 @@ class Running(NamedTuple):
     loaded: Options | None  # all of them as they were loaded; None if it was added at run time
     standing: str  # UP, IDLE, FINISHED, FAILED or STOPPED
     is_waiting: bool = False  # whether it is up, and has no process until its time comes
+    is_outdated: bool = False  # whether a run goes on with options of before
 
 
 class Present(NamedTuple):
@@ -197,8 +198,8 @@ def _changed(
             processes, why = STOP, "autostart is off now"
         elif running.is_waiting and (lifted := _lifted(running.options, options)):
             processes, why = START, f"it was waiting, and {_other(lifted)}"
-        elif fresh and not running.is_waiting:
-            processes, why = REPLACE, _other(fresh)
+        elif not (running.is_waiting or options["schedule"]) and (fresh or running.is_outdated):
+            processes, why = REPLACE, _other(fresh or [change.option for change in set_now])
         elif why:
             processes = REPLACE
     elif is_automatic and not was_automatic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cvec_circus import version_text
@@ -15,6 +15,7 @@ from cvec_circus.commands import table
 from cvec_circus.commands.base import CONCEAL
 from cvec_circus.ctl.output import conceals, page_of
 from cvec_circus.exc import ArgumentError
+from cvec_circus.options.command_line import CommandLine
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.system.completion import SHELLS
@@ -24,14 +25,36 @@ if TYPE_CHECKING:
 
 PROG = "cvec_circusctl"
 
-WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
+KEYFILE = ("--ssh-keyfile", "--ssh_keyfile")
+WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", *KEYFILE, "--completion"})
 """Options that take the next word."""
 
 COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
 
+ELSEWHERE = {
+    "top": "the program cvec_circus-top",
+    "version": "--version, or `ping` for that of the daemon",
+    "shutdown": "quit",
+    "tail": "logs --follow",
+    "ps": "stats",
+    "scale": "set NAME numprocesses NUMBER",
+    "show": "options NAME",
+    "config": "options NAME, or globaloptions for the daemon's",
+    "remove": "rm",
+    "delete": "rm",
+    "reread": "reloadconfig --dry-run",
+    "update": "reloadconfig",
+}
+"""What people type who know another supervisor, and what does that here."""
+
 _NEGATIVE = regex(r"-[0-9.]+")
 _HELP = "help"
+_AFTER = {
+    "add": "; words of a program stand after --",
+    "set": "; values that begin with a dash stand after --",
+}
+"""Where a word belongs that is no switch of the command."""
 
 
 class Line(NamedTuple):
@@ -82,6 +105,8 @@ def find(name: str) -> Command:
     command = table.find(name)
     if command is None:
         hint = did_you_mean(name, (*table.NAMES, _HELP)) or "; no such command; `help` lists them"
+        if name in ELSEWHERE:
+            hint = f"; no such command; use {ELSEWHERE[name]}"
         raise ArgumentError(f"{name}: {hint[2:]}")
     return command
 
@@ -109,43 +134,39 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=max(40, page_of(sys.stdout).width or 80) - 2, **others)
 
 
-_OPTION = r"^argument (?:-\w/)?(-[\w-]+)(?:/[\w/-]+)?: "
-_TOLD = (
-    (regex(rf"{_OPTION}ignored explicit argument .*"), r"\1 takes no value"),
-    (regex(rf"{_OPTION}expected one argument"), r"\1 needs a value"),
-    (regex(_OPTION), r"\1: "),
-)
-"""What argparse says, and how it is said here."""
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    formatter = _Formatter(PROG)
+    return formatter._split_lines(text, max(20, formatter._width - indent))
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises its errors. Owned by the thread that made it."""
+def _explained(words: Mapping[str, str]) -> list[str]:
+    """Return the lines of words and what they are for, as wide as the rest of the help."""
+    indent = max(map(len, words), default=0) + 4
+    lines = []
+    for word, text in words.items():
+        first, *others = _wrapped(text, indent)
+        lines.append(f"  {word.ljust(indent - 4)}  {first}")
+        lines += [" " * indent + line for line in others]
+    return lines
 
-    def error(self, message: str) -> NoReturn:
-        """Raise ArgumentError instead of printing the usage and exiting."""
-        for pattern, told in _TOLD:
-            message = pattern.sub(told, message)
-        raise ArgumentError(message)
 
-
-class _CommandParser(_Parser):
+class _CommandParser(CommandLine):
     """Shows the usage, which is one line, below an error. Owned by the thread that made it."""
 
     def error(self, message: str) -> NoReturn:
         super().error(f"{message}\n{self.format_usage().rstrip()}")
 
 
-class _MainParser(_Parser):
+class _MainParser(CommandLine):
     """Loads the commands only for the help. Owned by the thread that made it."""
 
     def format_help(self) -> str:
         """Show the options, and a line for each command."""
         docs = {command.name: command.doc for command in table.load_all().values()}
         docs[_HELP] = "Show this help, or that of a command."
-        width = max(map(len, docs))
-        lines = [f"  {name.ljust(width)}  {docs[name]}" for name in sorted(docs)]
+        lines = _explained({name: docs[name] for name in sorted(docs)})
         ending = f"`{PROG} help COMMAND` shows more of a command. Without one, a shell begins."
-        return "\n".join([super().format_help(), "commands:", *lines, "", ending, ""])
+        return "\n".join([super().format_help(), "commands:", *lines, "", *_wrapped(ending), ""])
 
 
 def main_parser() -> argparse.ArgumentParser:
@@ -168,13 +189,13 @@ def main_parser() -> argparse.ArgumentParser:
 
 def command_parser(command: Command) -> argparse.ArgumentParser:
     """Make the parser of what follows a command, but for its arguments."""
-    takes = command.arguments
-    width = max(map(len, takes), default=0)
-    lines = [f"  {word.ljust(width)}  {prop.help}" for word, prop in takes.items()]
+    lines = _explained({word: prop.help for word, prop in command.arguments.items()})
     parser = _CommandParser(
         prog=f"{PROG} {command.name}",
         usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
-        description="\n".join([command.doc, *(["", "arguments:", *lines] if lines else [])]),
+        description="\n".join(
+            [*_wrapped(command.doc), *(["", "arguments:", *lines] if lines else [])]
+        ),
         formatter_class=_Formatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -191,10 +212,10 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
 def add_switches(parser: argparse._ActionsContainer, command: Command) -> None:
     """Declare the switches of a command; their destination is " PROPERTY", which no option has."""
     for switch in command.switches_shown:
-        spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
+        spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('-', '_')}"))
         how: dict[str, Any] = {"action": "store_const", "const": switch.value}
         if switch.value is None:
-            how = {"metavar": switch.name.upper()}
+            how = {"metavar": switch.prop.upper()}
         text = switch.doc or command.by_name[switch.prop].help
         parser.add_argument(*spellings, dest=f" {switch.prop}", help=text, **how)
 
@@ -216,7 +237,7 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
         metavar="SERVER",
         help=("reach the daemon of that machine through the system's ssh"),
     )
-    add("--ssh_keyfile", metavar="FILE", help="the private key to use with --ssh")
+    add(*KEYFILE, metavar="FILE", help="the private key to use with --ssh")
 
 
 def _properties(command: Command, rest: Sequence[str], options: argparse.Namespace) -> Fields:
@@ -225,11 +246,10 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
     at = rest.index("--") if "--" in rest else len(rest)
     found, args = parser.parse_known_args(rest[:at])
     for word in args:
-        if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
+        is_switch = word.startswith("-") and " " not in word  # argparse takes no other for one
+        if is_switch and word != "-" and not _NEGATIVE.fullmatch(word):
             known = [f"--{switch.name}" for switch in command.switches_shown]
-            hint = did_you_mean(word, [*known, *COMMON])
-            if command.name == "add":
-                hint = hint or "; words of a program stand after --"
+            hint = did_you_mean(word, [*known, *COMMON]) or _AFTER.get(command.name, "")
             parser.error(f"{command.name} has no {word}{hint}")
     switches = {}
     for key, value in vars(found).items():

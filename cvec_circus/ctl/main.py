@@ -126,14 +126,24 @@ def run(line: Line, by_script: bool = False) -> int:
         if stream is None:
             reply = ask(endpoint, command, properties, options.timeout)
             if reply.get("status") == "error" and reply.get("removes") and not by_script:
-                reply = insist(endpoint, line, reply)
+                insisted = insist(endpoint, line, reply)
+                if insisted is None:
+                    return exc.EXIT_PROBLEM
+                reply = insisted
         else:
             reply = stream(endpoint, options, properties)
     except exc.CallError as problem:
         complain(unreachable(str(problem), options, options.timeout or CALL_TIMEOUT))
         return exc.EXIT_UNREACHABLE
+    return tell(line, endpoint, reply, is_shown=stream is not None)
+
+
+def tell(line: Line, endpoint: str, reply: Fields, is_shown: bool) -> int:
+    """Print a reply, unless it is one that was shown as it came, and return the exit code."""
+    options, command, _ = line
+    assert command is not None
     if reply.get("status") != "error":
-        if stream is None:
+        if not is_shown:
             show(command, reply, options)
         return command.exit_code(reply)
     reason = str(reply.get("reason"))
@@ -173,11 +183,11 @@ def has_person(options: Namespace) -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def insist(endpoint: str, line: Line, refused: Fields) -> Fields:
+def insist(endpoint: str, line: Line, refused: Fields) -> Fields | None:
     """Ask the person at the terminal, if there is one, and send what was refused once more.
 
     Returns:
-        The reply: the first one if nothing was sent.
+        The reply: the first one if nobody is there, and None if the answer was not yes.
 
     Raises:
         CallError: There is no usable reply.
@@ -186,10 +196,11 @@ def insist(endpoint: str, line: Line, refused: Fields) -> Fields:
     assert command is not None
     if not has_person(options):
         return refused
-    from cvec_circus.ctl.asking import question_of_loss, says_yes
+    from cvec_circus.ctl.asking import NOT_DONE, question_of_loss, says_yes
 
     if not says_yes(question_of_loss(command.name, refused)):
-        return refused
+        complain(NOT_DONE)
+        return None
     return ask(endpoint, command, {**properties, "force": True}, options.timeout)
 
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from cvec_circus.base.figures import first_of
-from cvec_circus.client.endpoints import ENDPOINT_VARIABLES, endpoint_from, finding, knock
+from cvec_circus.client.direct import PUBLISHES, publishes
+from cvec_circus.client.endpoints import (
+    ENDPOINT_VARIABLES,
+    KNOCK_TIMEOUT,
+    endpoint_from,
+    finding,
+    knock,
+)
 from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.ctl.completion import Candidates
 from cvec_circus.exc import ERROR
@@ -62,6 +69,10 @@ def _probe(endpoint: str, forwarded: bool) -> str:
     scheme, _, where = endpoint.partition("://")
     if scheme != "tcp" and (scheme != "ipc" or where.startswith("@")):
         return ""
-    error = knock(endpoint, forwarded=forwarded)
-    found = finding(endpoint, error) if error else "the process that listens there does not answer"
+    if error := knock(endpoint, forwarded=forwarded):
+        found = finding(endpoint, error)
+    elif publishes(endpoint, KNOCK_TIMEOUT):
+        found = PUBLISHES
+    else:
+        found = "the process that listens there does not answer"
     return f"{found}; "

@@ -11,10 +11,11 @@ from typing import NoReturn
 from cvec_circus import version_text
 from cvec_circus.exc import ERROR, EXIT_USAGE
 from cvec_circus.logs.log import LEVELS
+from cvec_circus.options.command_line import CommandLine
 
 
-class Parser(argparse.ArgumentParser):
-    """A command line whose errors are one line each. Owned by the main thread."""
+class Parser(CommandLine):
+    """Ends the program where the command line is wrong. Owned by the main thread."""
 
     def error(self, message: str) -> NoReturn:
         """Print the line and exit.
@@ -22,7 +23,8 @@ class Parser(argparse.ArgumentParser):
         Raises:
             SystemExit: With 2.
         """
-        complain(f"{message}; --help lists the options")
+        told = self.told(message)
+        complain(told if told.endswith("?") else f"{told}; --help lists the options")
         raise SystemExit(EXIT_USAGE)
 
 

@@ -33,6 +33,7 @@ from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, privileges, statedir, units
+from cvec_circus.system.completion import PROGRAMS
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.launch_shim import too_high
 from cvec_circus.system.paths import make_it
@@ -195,8 +196,8 @@ class _Machine:
             trouble = self._once(paths.why_not_entered, folder)
         self._warn(section, "working_dir", trouble)
         unknown = {"copy_env", "shell", "executable"} & self._build.refused[section.header]
-        if not (trouble or unknown):
-            self._look_at_programs(section, name, options, env, folder)
+        if not unknown:
+            self._look_at_programs(section, name, options, env, folder, not trouble)
         for moment, hook in options.hooks.items():
             if not hook.command:
                 given = () if moment == EXTENDED else GIVEN
@@ -225,16 +226,21 @@ class _Machine:
         options: WatcherOptions,
         env: dict[str, str],
         folder: str,
+        is_there: bool,
     ) -> None:
         as_us = options.uid is None and options.gid is None
         for key, program, text in _programs(name, options, env):
-            if has_names(program):
+            is_in_folder = "/" in program and not os.path.isabs(program)
+            if has_names(program) or (is_in_folder and not is_there):
                 continue
             reason = self._why_not_run(program, env, folder, as_us)
             if reason:
                 inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
                 would_get = not options.copy_env and "PATH" not in options.env
-                if would_get and not self._why_not_run(program, inherited, folder, as_us):
+                renamed = f"cvec_{os.path.basename(program)}"
+                if renamed in PROGRAMS:
+                    reason += f"; it is called {renamed} here"
+                elif would_get and not self._why_not_run(program, inherited, folder, as_us):
                     reason += ONLY_HERE
                 elif "/" not in program:
                     reason += "; install it, or write its path"

@@ -86,7 +86,7 @@ def to_hook(value: Any) -> Hook | None:
     if not isinstance(value, str) or value.lstrip().startswith(EXEC):
         return Hook(_target(value))
     name, comma, ignore = value.partition(",")
-    return Hook(_target(name), bool(comma) and to_boolean(ignore))
+    return Hook(_target(name), bool(comma) and to_boolean(ignore.strip()))
 
 
 def to_hooks(value: Any) -> dict[str, Hook | None]:

@@ -23,6 +23,7 @@ _LONG = 8
 _LONGEST_SEARCHED = 10_000
 _MOST_IN_ONE = 8
 _NUMBER = regex(r"\d{1,5}")
+_QUOTATION = regex(r"""(["'])(.+)\1,?""", re.DOTALL)
 _STRUCTURE = frozenset({"status", "next", "run"})
 """Keys of answers whose values are for programs."""
 
@@ -53,8 +54,9 @@ def _hidden(text: str, shown: Any) -> Iterator[str]:
     around = shown.split(CONCEALED)
     if len(around) - 1 <= _MOST_IN_ONE and len(text) <= _LONGEST_SEARCHED:
         found = re.fullmatch("(.+?)".join(map(re.escape, around)), text, re.DOTALL)
-        if found:
-            yield from found.groups()
+        for one in found.groups() if found else ():
+            quotation = _QUOTATION.fullmatch(one)
+            yield quotation[2] if quotation else one
 
 
 class KnownSecrets:

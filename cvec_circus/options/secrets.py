@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvec_circus.base.patterns import regex
-from cvec_circus.options.words import pieces_of
+from cvec_circus.options.words import commands_of, pieces_of
 from cvec_circus.wire.outcome import WROTE
 
 CONCEALED = "***"
@@ -22,7 +22,7 @@ CONCEALED = "***"
 _NAME = regex(
     r"passw|passphrase|secret|token(?!i[sz])|credential|dsn|authorization|connection_?string|webhook"
     r"|(?:api|access|private|signing|encryption|master|license)_?key"
-    r"|(?:\b|_)(?:auth|creds?|keys?|salt|jwt|cookies?)\b|pwd\b"
+    r"|(?:\b|_)(?:auth|creds?|keys?|salt|jwt|cookies?|pw)\b|pwd\b"
     r"|(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!under)(?<!over)pass\b",
     re.IGNORECASE,
 )
@@ -47,7 +47,7 @@ _ACCOUNTS = frozenset({"files", "compat", "db"})
 """What `passwd:` is in nsswitch.conf."""
 
 _LIKE_ONE = (
-    r"passw|pass|pwd|secret|token|cred|auth|key|salt|jwt|cookie|dsn|connection_?string|webhook"
+    r"passw|pass|pwd?|secret|token|cred|auth|key|salt|jwt|cookie|dsn|connection_?string|webhook"
 )
 _WORD = rf"(?i:[\w.-]{{0,60}}?(?:{_LIKE_ONE})[\w.-]{{0,40}})"
 # bounded: a line of output may be anything. `is_secret` decides on what this finds
@@ -85,16 +85,16 @@ _IN_ADDRESS = regex(
 )
 _USER = regex(r"""(://)(?=[^\s/:@]*\d)[^\s/:@"'<>]{20,200}(?=@)""")
 _SWITCHES = (
-    regex(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']+"),
-    regex(r"\b(sshpass +-p *)\S+"),
-    regex(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S+"),
-    regex(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S+"),
+    regex(r"\b((?:mysql|mariadb)[\w-]*\b[^|;&\n]{0,300}? -p)[^\s\"']*[^\s\"';]"),
+    regex(r"\b(sshpass +-p *)\S*[^\s;]"),
+    regex(r"\b(redis-cli\b[^|;&\n]{0,300}? -a +)\S*[^\s;]"),
+    regex(r"\b((?:curl|wget)\b[^|;&\n]{0,300}? (?:-u|--user|--proxy-user)[ =]*[^\s:]+:)\S*[^\s;]"),
 )
 """Passwords behind switches of programs that everyone calls; `-p` alone is mostly a port."""
 
 
 _HINTS = (
-    "pass secret token cred dsn auth key pwd cookie bearer :// mysql mariadb redis-cli curl wget"
+    "pass secret token cred dsn auth key pw cookie bearer :// mysql mariadb redis-cli curl wget"
     " salt jwt webhook connection"
 ).split()
 """One of these is in each text that anything above finds something in."""
@@ -157,6 +157,10 @@ _QUOTED_WORD = chr(0xE0FF)
 _PRIVATE = regex("[\ue000-\uf8ff]")
 _PRIVATE_WORD = regex("(?<![^ \t\r\n\f\v])[^ \t\r\n\f\v]*[\ue000-\uf8ff][^ \t\r\n\f\v]*")
 _SCRIPT = regex(r"-[a-z]*c")
+_SWITCH = regex(r"-(?!p(?!ass|w|riv))[^=;]*")
+"""What a secret may follow; `-pmysecret` has its own."""
+_SHELL = regex(r"(?:.*/)?(?:[a-z]{0,3}sh|python[\d.]*)")
+"""What runs a script, and has no option -c for anything else."""
 _LEADING = regex(rf"((-{{0,2}}[\w.-]{{1,100}})(?:=|: *{_SCHEME}))(?=(.+))", re.DOTALL)
 
 
@@ -193,6 +197,16 @@ def conceal_command(text: str) -> str:
     return _PRIVATE_WORD.sub(restored, conceal_text(line) + end)
 
 
+def _conceal_script(text: str) -> str:
+    """Return a script of a shell with whole words of its commands concealed."""
+    try:
+        parts = commands_of(text)
+    except ValueError:
+        return conceal_text(text)
+    shown = "".join(conceal_command(part) if is_command else part for part, is_command in parts)
+    return _IN_ADDRESS.sub(rf"\1{CONCEALED}", shown)  # an address may have operators, by mistake
+
+
 def _requoted(word: str, mark: str) -> str:
     if not word or not set(word).isdisjoint(_BLANKS):
         is_double = mark == '"' and set(word).isdisjoint('"\\')
@@ -219,17 +233,20 @@ def _hidden(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Return words in which nothing ends a word any more, and what those are that are decided."""
     found: list[str] = []
     done: dict[str, str] = {}
-    before = ""
+    before, program = "", ""
     for number, word in enumerate(words):
         leading = _LEADING.match(word)
         decided = None
         end = ";" if word[-1:] == ";" else ""  # of a command in a script
-        if before[:1] == "-" and "=" not in before and is_secret(before, word):
+        is_script = _SCRIPT.fullmatch(before) is not None
+        if is_script and _SHELL.fullmatch(program):
+            decided = _conceal_script(word)
+        elif _SWITCH.fullmatch(before) and is_secret(before, word):
             decided = f"{CONCEALED}{end}"
         elif leading and is_secret(leading[2].lstrip("-"), leading[3]):
             decided = f"{leading[1]}{CONCEALED}{end}"
-        elif _SCRIPT.fullmatch(before) and "://" not in word.partition(" ")[0]:
-            decided = conceal_command(word)
+        elif is_script and "://" not in word.partition(" ")[0]:
+            decided = _conceal_script(word)
         elif not word:
             decided = ""
         if decided is None:
@@ -237,7 +254,7 @@ def _hidden(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         else:
             found.append(chr(_DONE + number))
             done[found[-1]] = decided
-        before = word
+        before, program = word, before
     return found, done
 
 

@@ -119,6 +119,7 @@ _BESIDE = {
     "virtualenv": ("copy_env",),
     "shell_args": ("shell",),
     "listen_fds": ("use_sockets",),
+    "max_unavailable": ("max_surge",),
     **{f"{stream}.max_bytes": (f"{stream}.backup_count",) for stream in STREAMS},
 }
 _BESIDE_CHECKS = ("close_child_stdout", "close_child_stderr", "ready_interval", "ready_timeout")

@@ -14,6 +14,11 @@ _PIECE = regex(_PIECES, re.DOTALL)
 #: A word; or a character that begins a quotation, or escapes, and has no end: never a word.
 _WORD_OR_STRAY = regex(rf"""(?:{_PIECES})+|['"\\]""", re.DOTALL)
 _STRAYS = frozenset("'\"\\")
+_OPERATORS = frozenset(";&|()")
+#: What a shell does not take for an operator, up to the next one; or such operators.
+_COMMAND_OR_OPERATORS = regex(
+    r"""(?:[^;&|()'"\\]+|'[^']*'|"[^"\\]*(?:\\.[^"\\]*)*"|\\.)+|[;&|()]+""", re.DOTALL
+)
 _PLAIN = regex(r"[^ \t\r\n]+")
 _QUOTING = regex(r"""['"\\]""")
 #: In double quotes, a backslash is one, unless it stands before a double quote or another one.
@@ -58,6 +63,18 @@ def pieces_of(text: str) -> list[tuple[str, str, str]]:
         found.append((text[end : match.start()], match[0], word))
         end = match.end()
     return found
+
+
+def commands_of(text: str) -> list[tuple[str, bool]]:
+    """Return the commands of a script of a shell, and the operators between them: of each, whether
+    it is a command.
+
+    Raises:
+        ValueError: See `split`.
+    """
+    split(text)
+    parts = _COMMAND_OR_OPERATORS.findall(text)
+    return [(part, _OPERATORS.isdisjoint(part[0])) for part in parts]
 
 
 def without_literals(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cvec_circus import exc, version_text
 from cvec_circus.client.endpoints import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
-from cvec_circus.client.program import LEVELS, Parser, assigned
+from cvec_circus.client.program import LEVELS, Parser, assigned, seconds
 from cvec_circus.runtime.catalogue import overview
 
 PROGRAM = "cvec_circus-plugin"
@@ -108,7 +108,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--list", action=ListPlugins, help="list the installed plugins and what they do")
     parser.add_endpoints()
     add("--config", type=read_config, default="", help="key:value pairs, joined by :::")
-    add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
+    add("--check-delay", type=seconds(0.0), default=5.0, metavar="SECONDS", help="default: 5")
     parser.add_log()
     add("--ssh", metavar="SERVER", help="reach the daemon on SERVER through the system's ssh")
     add("--version", action="version", version=version_text())
@@ -127,5 +127,5 @@ def read_config(text: str) -> dict[str, Any]:
         if colon and key.strip():
             config[key.strip()] = value.strip()
         elif item.strip():
-            raise exc.ArgumentError(f"argument --config: {item.strip()!r} is not key:value")
+            raise exc.ArgumentError(f"--config: {item.strip()!r} is not key:value")
     return config

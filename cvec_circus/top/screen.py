@@ -47,7 +47,7 @@ HELP = (
 Key = Callable[[WatcherFacts], Any]
 SORTS: dict[str, tuple[str, Key, bool]] = {
     "n": ("name", lambda watcher: watcher.name.lower(), False),
-    "s": ("state", lambda watcher: watcher.phase or watcher.state, False),
+    "s": ("state", lambda watcher: watcher.stands, False),
     "c": ("cpu", lambda watcher: watcher.total("cpu"), True),
     "m": ("mem", lambda watcher: watcher.total("mem"), True),
     "a": ("age", lambda watcher: watcher.age or 0.0, True),
@@ -74,6 +74,7 @@ class Screen:
         text: The filter: what a name, state or reason must contain, whatever the case.
         is_held: Whether the screen is frozen.
         is_done: Whether to quit.
+        encoding: That of the terminal.
     """
 
     def __init__(self, sort: str = "cpu", text: str = "", conceals: bool = False) -> None:
@@ -86,6 +87,7 @@ class Screen:
         self.has_processes = True
         self.is_held = False
         self.is_done = False
+        self.encoding = "utf-8"
         self._shows_help = False
         self._typed: str | None = None
         self._first = 0
@@ -162,7 +164,7 @@ class Screen:
     def table(self, facts: Facts, width: int | None = None) -> list[Line]:
         """Lay out all that is shown: the titles, and a line each. Lines may be longer than `width`,
         for which names are shortened."""
-        rows = list(self._rows(facts))
+        rows = [(style, tuple(map(self._shown, row))) for style, row in self._rows(facts)]
         titles = tuple(TITLES.values())
         columns = zip(titles, *(row for _, row in rows))
         *widths, reasons = (max(map(width_of, column)) for column in columns)
@@ -176,7 +178,7 @@ class Screen:
         for style, row in rows:
             state = (widths[0] + len(GAP), row[1]) if style == "watcher" and row[1] else None
             lines.append(Line(_joined(row, widths), style, state))
-        return lines
+        return [*lines, *self._sockets(facts, width)]
 
     def _summary(self, facts: Facts, where: str) -> str:
         watchers = list(facts.watchers.values())
@@ -185,7 +187,7 @@ class Screen:
         memory = sum(watcher.total("mem") for watcher in watchers)
         parts = [
             f"cvec_circus-top {where}",
-            counted(len(watchers), "watcher"),
+            counted(facts.count(), "watcher"),
             counted(count, "process"),
             f"CPU {cpu:.1f} %",
             f"memory {memory:.1f} %",
@@ -203,7 +205,7 @@ class Screen:
         shown = [
             each
             for each in facts.watchers.values()
-            if self._is_wanted(each.name, each.state, each.phase, each.reason)
+            if self._is_wanted(each.name, each.state, each.stands, each.reason)
         ]
         shown.sort(key=lambda each: each.name.lower())
         shown.sort(key=compared, reverse=reverse)
@@ -216,11 +218,26 @@ class Screen:
             for _, row in processes:
                 for one, depth in tree_of(row):
                     yield "process", _process(one, depth)
-        if facts.sockets and self._is_wanted("sockets"):
-            yield "watcher", _cells("sockets")
-            for socket in facts.sockets.values():
-                reads = f"{socket.get('reads')} reads"
-                yield "process", _cells(f"  {socket.get('address')}", reason=reads)
+
+    def _sockets(self, facts: Facts, width: int | None) -> Iterator[Line]:
+        """Yield a line for each listening socket, whose address no column bounds."""
+        if not (facts.sockets and self._is_wanted("sockets")):
+            return
+        yield Line("sockets", "watcher")
+        rows = [
+            (self._shown(in_a_cell(str(socket.get("address")))), _reads(socket.get("reads")))
+            for socket in facts.sockets.values()
+        ]
+        widest, rest = (max(map(width_of, column)) for column in zip(*rows))
+        if width is not None:
+            widest = min(widest, max(width - rest - 2 * len(GAP), SHORTEST_NAME))
+        for address, reads in rows:
+            address = shortened(address, widest)
+            yield Line(f"{GAP}{address}{' ' * (widest - width_of(address))}{GAP}{reads:>{rest}}")
+
+    def _shown(self, text: str) -> str:
+        """Return a text without the letters that the terminal has not."""
+        return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
 
     def _is_wanted(self, *words: str) -> bool:
         return any(self.text.lower() in word.lower() for word in words)
@@ -232,7 +249,7 @@ def _watcher(watcher: WatcherFacts, reason: str) -> tuple[str, ...]:
     age = watcher.age
     return _cells(
         watcher.name,
-        state=watcher.phase or watcher.state or "-",
+        state=watcher.stands or "-",
         processes=f"{running}{wanted}",
         cpu=f"{watcher.total('cpu'):.1f}",
         memory=f"{watcher.total('mem'):.1f}",
@@ -253,6 +270,10 @@ def _process(row: Row, depth: int) -> tuple[str, ...]:
         resident=str(row.get("mem_info1", "")),
         age="N/A" if age is None else duration(age),
     )
+
+
+def _reads(count: Any) -> str:
+    return counted(count, "read") if isinstance(count, int) else "N/A reads"
 
 
 def _cells(name: str, **others: str) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import curses
+import locale
 import os
 import signal
 import sys
@@ -68,13 +70,18 @@ class Terminal:
         """Show the facts until the user quits, then restore the terminal.
 
         Raises:
-            ArgumentError: TERM names no known terminal.
+            ArgumentError: TERM names no known terminal, or one without a screen.
         """
         os.environ.setdefault("ESCDELAY", str(ESCAPE_DELAY))
         try:
             curses.setupterm()
         except curses.error as error:
             raise ArgumentError(f"TERM={os.environ.get('TERM', '')}: {error}") from None
+        if not curses.tigetstr("cup"):
+            raise ArgumentError(
+                f"TERM={os.environ.get('TERM', '')}: its cursor cannot be moved: use --once"
+            )
+        _prefer_utf8()
         ends = [signal.signal(signum, self._end) for signum in (signal.SIGTERM, signal.SIGHUP)]
         # Before curses, which does not replace a handler.
         resized = signal.signal(signal.SIGWINCH, self._resize)
@@ -93,6 +100,7 @@ class Terminal:
 
     def _live(self, window: curses.window) -> None:
         self._window = window
+        self._screen.encoding = window.encoding
         window.nodelay(True)
         with contextlib.suppress(curses.error):  # not every terminal can hide it
             curses.curs_set(0)
@@ -145,6 +153,13 @@ class Terminal:
                 if line.state is not None and pair is not None:
                     window.addstr(number, *line.state, pair)
         window.refresh()
+
+
+def _prefer_utf8() -> None:
+    """Let curses write UTF-8 in a locale whose letters are ASCII, as Python does."""
+    if codecs.lookup(locale.nl_langinfo(locale.CODESET)).name == "ascii":
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
 
 
 def _is_there() -> bool:

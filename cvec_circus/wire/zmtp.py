@@ -53,6 +53,10 @@ class Violation(Exception):  # noqa: N818 - the peer's error
     """Input that is not ZMTP 3, or exceeds a limit; the text says which. Immutable."""
 
 
+class WrongTypeError(Violation):
+    """A peer that speaks ZMTP, with a socket that has nothing to say to ours. Immutable."""
+
+
 class Message(NamedTuple):
     """A complete message. Immutable."""
 
@@ -269,7 +273,7 @@ class Decoder:
             raise Violation("READY must come first, and once")
         if not self.ready:
             if _property(found.body, b"socket-type") not in self._peers:
-                raise Violation("a socket of the wrong type")
+                raise WrongTypeError("a socket of the wrong type")
             self.ready = True
         return found
 

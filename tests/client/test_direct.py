@@ -109,9 +109,20 @@ class TestOthers(unittest.TestCase):
             self.ask(0.05)
 
     def test_another_protocol_is_left_to_libzmq(self) -> None:
-        for said in (b"HTTP/1.1 400 Bad Request\r\n\r\n".ljust(64), zmtp.opening(b"PUB")):
-            self.serve(lambda accepted, said=said: (accepted.sendall(said), accepted.recv(65536)))
-            self.assertIsNone(self.ask())
+        said = b"HTTP/1.1 400 Bad Request\r\n\r\n".ljust(64)
+        self.serve(lambda accepted: (accepted.sendall(said), accepted.recv(65536)))
+        self.assertIsNone(self.ask())
+        self.serve(lambda accepted: (accepted.sendall(said), accepted.recv(65536)))
+        self.assertFalse(direct.publishes(f"ipc://{self.path}", TIMEOUT))
+
+    def test_what_publishes_is_known_at_once(self) -> None:
+        """The endpoint of events in place of that of commands, as `listen` of Circus takes it."""
+        said = zmtp.opening(b"XPUB")
+        self.serve(lambda accepted: (accepted.sendall(said), accepted.recv(65536)))
+        with self.assertRaisesRegex(exc.CallError, "listens there publishes, and takes no comm"):
+            self.ask()
+        self.serve(lambda accepted: (accepted.sendall(said), accepted.recv(65536)))
+        self.assertTrue(direct.publishes(f"ipc://{self.path}", TIMEOUT))
 
     def test_nothing_is_sent_where_nothing_listens(self) -> None:
         self.listener.close()

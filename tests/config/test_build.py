@@ -91,7 +91,6 @@ class TestWatchers(ConfigTestCase):
             ("Defualt", "DEFAULT"),
             ("[watcher:web]", "watcher:web"),
             ("watcher = web", "watcher:web"),
-            ("watcher web", "watcher:web"),
             ("wacher::web", "watcher:web"),
             ("sockets:", "socket:NAME"),
             ("envs:web[0-9]", "env:web[0-9]"),

@@ -8,7 +8,7 @@ import unittest
 
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import Configure, Stop
+from cvec_circus.wire.orders import Configure, Start, Stop
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
@@ -249,6 +249,20 @@ class TestTimeouts(WaitingCase):
         self.assertTrue(error.startswith("stop timed out after 0.5 s: a is stopping"), error)
         self.assertTrue(error.endswith("; and 2 more"), error)
         self.assertEqual(error.count("has not ended"), 3)
+
+    def test_three_of_many_that_fail_are_told(self) -> None:
+        """The others are named, and counted: the reasons of thirty are no line to read."""
+        self.world.refuse = MISSING
+        watchers = [self.world.add(f"w{number}", max_retry=0) for number in range(10)]
+        outcomes, wait = self.world.wait()
+        starts = [Start([one], Cause("command:start")) for one in watchers]
+        self.roster.give(Configure(starts, (), Cause("command:start")), wait)
+        self.world.settle()
+        (outcome,) = outcomes
+        error = outcome.error or ""
+        self.assertEqual(error.count(" gave up: "), 3, error)
+        self.assertTrue(error.endswith("; 7 more failed: w3, w4, w5, w6, w7 and 2 more"), error)
+        self.assertEqual(len(outcome.failed), 10)
 
     def test_a_watcher_is_described_once(self) -> None:
         """An order that comes to several for one watcher waits for several ends of it."""

@@ -17,6 +17,7 @@ from cvec_circus import __version__
 from cvec_circus.commands import table
 from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.server import Request
+from cvec_circus.ctl.arguments import ELSEWHERE
 from cvec_circus.wire.outcome import Outcome
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.hurry import hurry
@@ -58,6 +59,7 @@ class TestReplies(CtlCase):
         self.assertEqual(self.ctl("incr", "web", "--waiting").out, "4\n")
         self.assertIn("Singleton", self.ctl("incr", "solo").out)
         self.assertEqual(self.ctl("get", "web", "cmd").out, "cmd: sleep 1000\n")
+        self.assertEqual(self.ctl("set", "web", "args", "-x y").out, "ok\n")  # as in Circus
         two = "One Shot: numprocesses: 1\nsolo: numprocesses: 1\n"
         self.assertEqual(self.ctl("get", "*o*", "numprocesses").out, two)
         self.assertEqual(self.ctl("get", "so*", "cmd", "--table").out, "solo: cmd: sleep 1000\n")
@@ -254,13 +256,18 @@ class TestWithoutADaemon(unittest.TestCase):
         self.assertEqual(run("statsu").err, "error: statsu: did you mean status?\n")
         self.usage("zork: no such command; `help` lists them", "zork")
         self.usage("hepl: did you mean help?", "hepl")
+        self.usage("top: no such command; use the program cvec_circus-top", "top")
+        for name, text in ELSEWHERE.items():
+            self.assertIsNone(table.find(name))
+            words = {word for word in text.replace("`", "").split() if table.find(word)}
+            self.assertTrue(words or "-" in text, name)
         self.usage("statsu: did you mean status?", "help", "statsu")
-        self.usage("--limit and --follow", "events", "--follow", "--limit", "3")
         self.usage("unknown option --zork", "--zork", "status")
         self.usage("unknown option --jsno; did you mean --json?", "--jsno", "status")
         self.usage("unknown option --verison; did you mean --version?", "--verison")
         self.usage("--waitin; did you mean --waiting?", "stop", "--waitin")
         self.usage("-c; words of a program stand after --", "add", "new", "sh", "-c", "x")
+        self.usage("-x; values that begin with a dash stand after --", "set", "web", "args", "-x")
         self.usage("too many arguments: b", "globaloptions", "a", "b")
         self.usage("too many arguments: 3", "incr", "web", "2", "3")
         for line in ("kill a b 7", "stats a b 7", "signal a b 7 HUP"):
@@ -270,7 +277,7 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("NUMBER: -1 is less than 0", "incr", "web", "-1")
         self.usage("SIGNAL: ", "signal", "web", "usr9")
         self.usage(
-            "--graceful_timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
+            "--graceful-timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
         )
         self.usage("--for: 'x' is not one of ready", "wait", "web", "--for", "x")
         self.usage("--match: unknown match method x", "start", "web", "--match", "x")
@@ -291,9 +298,10 @@ class TestWithoutADaemon(unittest.TestCase):
         for argv in (["help"], ["--help"], ["-h"], ["--json", "help"], ["help", "help"]):
             result = run(*argv)
             self.assertEqual((result.code, result.err), (0, ""))
+            self.assertLessEqual(max(map(len, result.out.splitlines())), 80)
+            text = " ".join(result.out.split())
             for command in table.load_all().values():
-                self.assertIn(f"  {command.name} ", result.out)
-                self.assertIn(command.doc, result.out)
+                self.assertIn(f" {command.name} {command.doc} ", text)
         self.assertEqual(run("--version").out, f"cvec_circusctl {__version__}\n")
 
     def test_help_of_a_command(self) -> None:
@@ -302,11 +310,13 @@ class TestWithoutADaemon(unittest.TestCase):
             self.assertEqual(result.code, 0)
             self.assertEqual(run("help", command.name), result)
             self.assertIn(command.usage, result.out)
-            self.assertIn(command.doc, result.out)
+            self.assertIn(f" {command.doc} ", " ".join(result.out.split()))
             for switch in (*command.all_switches, *command.local):
                 self.assertIn(f"--{switch.name}", result.out)
             for word, prop in command.arguments.items():
-                self.assertRegex(result.out, rf"\n  {word} +{re.escape(prop.help)}")
+                self.assertIn(f" {word} {prop.help} ", " ".join(result.out.split()))
+            after = result.out[result.out.index("\n\n") :]  # a usage is one line, however long
+            self.assertLessEqual(max(map(len, after.splitlines())), 80, command.name)
 
     def test_a_help_names_defaults(self) -> None:
         self.assertIn("How many more, of each. `1` by default.", run("help", "incr").out)

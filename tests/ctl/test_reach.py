@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
 from cvec_circus.ctl.reach import why_unreachable
+from cvec_circus.wire import zmtp
 
 END = "is cvec_circusd running, and is --endpoint right?"
 
@@ -38,6 +41,24 @@ class TestWhy(unittest.TestCase):
             self.assertEqual(self.why(f"ipc://{path}"), "nothing listens there; ")
             long = f"ipc://{folder}/{'x' * 200}"
             self.assertEqual(self.why(long), "AF_UNIX path too long; ")
+
+    def test_where_events_are_published(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/events")
+            listener.listen()
+            listener.settimeout(10)
+
+            def serve() -> None:
+                for _ in range(2):  # a knock, and a greeting
+                    with contextlib.suppress(OSError), listener.accept()[0] as accepted:
+                        accepted.sendall(zmtp.opening(b"PUB"))
+                        accepted.recv(65536)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            found = "what listens there publishes, and takes no commands; "
+            self.assertEqual(self.why(f"ipc://{folder}/events"), found)
+            thread.join()
 
     def test_others(self) -> None:
         self.assertEqual(self.why("ipc://@abstract"), "")

@@ -84,6 +84,10 @@ class TestWhy(CtlCase):
         self.assertNotIn("it waits for:", words)
         self.assertEqual(words.count("its next run"), 1)
 
+    def test_a_rollout_of_one_process(self) -> None:
+        one = {**TOLD, "rollout": {**TOLD["rollout"], "replaced": 0, "total": 1}}
+        self.assertIn(": 0 of 1 process replaced\n", table.find("why").words(one))
+
     def test_all_the_evidence(self) -> None:
         words = table.find("why").words(TOLD)
         self.assertEqual(
@@ -267,7 +271,8 @@ class TestGraph(CtlCase):
         self.assertEqual(self.ctl("graph").out, "One Shot (failed)\nsolo (up)\nweb (up)\n")
         self.assertIn("flowchart", self.ctl("graph", "--format", "mermaid").out)
         wrong = self.fails(2, "graph", "--format", "jsn").err
-        self.assertIn("--format jsn is not a format; did you mean json?", wrong)
+        said = "--format: 'jsn' is not one of text, mermaid, dot, json; did you mean json?"
+        self.assertIn(said, wrong)
 
 
 class TestProof(CtlCase):

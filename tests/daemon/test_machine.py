@@ -42,6 +42,11 @@ class TestPrograms(MachineCase):
             "2: [watcher:web] cmd: there is no program here in /bin; install it, or write its path",
             **path,
         )
+        self.says(
+            "[watcher:web]\ncmd = circusd-stats\n[env]\nPATH = /none\n",
+            "2: [watcher:web] cmd: there is no program circusd-stats in /none; it is called "
+            "cvec_circusd-stats here",
+        )
         self.silent(
             "[watcher:web]\ncmd = here\ncopy_env = True\n",
             "[watcher:web]\ncmd = here\n[env:web]\nPATH = $PATH\n",
@@ -105,6 +110,10 @@ class TestPrograms(MachineCase):
         # What is relative to a folder that is not there is not there either.
         said = f"3: [watcher:web] working_dir: there is no folder HERE/no; {MAKE}"
         self.says("[watcher:web]\ncmd = ./x\nworking_dir = no\n", said)
+        both = (said, "2: [watcher:web] cmd: there is no /no/such")
+        self.assertEqual(
+            sorted(self.found("[watcher:web]\ncmd = /no/such\nworking_dir = no\n")), sorted(both)
+        )
         said = "3: [watcher:web] working_dir: HERE/sub/x is not a folder"
         self.says("[watcher:web]\ncmd = ./x\nworking_dir = sub/x\n", said)
 

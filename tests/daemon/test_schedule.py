@@ -66,6 +66,24 @@ class TestJobs(DaemonCase):
         daemon.call("start", name="job", waiting=True)
         self.assertEqual(daemon.out.next(), "go")
 
+    def test_a_run_is_not_cut_short_by_other_options(self) -> None:
+        text = f"[watcher:job]\ncmd = sleep 1000\nschedule = {NEVER}\n"
+        daemon = self.daemon(text)
+        daemon.order("start", name="job")
+        running = daemon.wire.pids("job")
+        daemon.config.write_text(daemon.config.read_text().replace("1000", "2000"))
+        plan = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed\n    cmd: 'sleep 1000' -> 'sleep 2000'", plan)
+        daemon.order("reloadconfig")
+        self.assertEqual(daemon.wire.pids("job"), running)
+        # No job any more: it is not to run with options of before.
+        said = daemon.config.read_text().replace(f"schedule = {NEVER}\n", "")
+        daemon.config.write_text(said)
+        plan = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed, its processes are replaced (schedule changes)", plan)
+        daemon.order("reloadconfig")
+        self.assertEqual(set(daemon.wire.pids("job")) & set(running), set())
+
     def test_one_that_has_run_once_gets_a_schedule(self) -> None:
         daemon = self.daemon(
             "[watcher:web]\ncmd = sleep 9\n[watcher:job]\ncmd = true\nrespawn = 0\n"
@@ -116,11 +134,10 @@ class TestChecks(DaemonCase):
             "[watcher:c]\ncmd = true\noverlap = both\nschedule = 0 0 * * *\n"
             "[watcher:d]\ncmd = sleep 1000\n"
         )
-        form = "write MINUTE HOUR DAY MONTH WEEKDAY"
         said = "\n".join(daemon.log.seen)
         for line in (
-            f"circus.ini:7: [watcher:a] schedule: '0 0 30 2 *' is not a schedule "
-            f"(bad day-of-month): {form}",
+            "circus.ini:7: [watcher:a] schedule: '0 0 30 2 *' never comes: no month in it has that "
+            "day",
             "circus.ini:10: [watcher:b] schedule: not with on_demand: a job starts at its time",
             "circus.ini:15: [watcher:c] overlap: 'both' is not one of skip, queue, replace",
         ):

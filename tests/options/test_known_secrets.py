@@ -13,6 +13,9 @@ class TestWhatIsKnown(unittest.TestCase):
         for options, values in (
             ({"cmd": "x --password hunter2 -v"}, {"hunter2"}),
             ({"cmd": ["x", "--password=hunter2", "-v"]}, {"hunter2"}),
+            ({"cmd": "sh -c 'mysql -pmysecret; exit 0'"}, {"mysecret"}),
+            ({"cmd": "sh -c 'PW=hunter2; exec x'"}, {"hunter2"}),
+            ({"cmd": "sh -c \"mysql -p'a;b'; x\""}, {"a;b"}),
             ({"env": {"DB_PASSWORD": "a b", "LANG": "C"}}, {"a b"}),
             ({"env": {"BROKER_URL": "amqp://me:a%20b@h"}}, {"amqp://me:a%20b@h", "a b"}),
             ({"broker": "amqp://me:hunter2@h/"}, {"hunter2"}),

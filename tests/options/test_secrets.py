@@ -26,7 +26,7 @@ class TestNames(unittest.TestCase):
         for name in (
             "PASS DB_PASS DB_PWD env.DB_PWD PASSPHRASE REDIS_AUTH AUTH credentials SENTRY_DSN"
             " APIKEY privatekey env.JWT erlang_cookie AZURE_CONNECTION_STRING --pass api-keys pwd"
-            " DBPASS DBPWD env.MYSQLPASS smtpPass API_TOKENS PASSWORD_FILE_KEY GITHUB_PAT"
+            " DBPASS DBPWD DB_PW env.MYSQLPASS smtpPass API_TOKENS PASSWORD_FILE_KEY GITHUB_PAT"
         ).split():
             self.assertTrue(is_secret(name), name)
         for name in (
@@ -88,6 +88,15 @@ class TestNames(unittest.TestCase):
             (r""""amqp://b:a\"b@h" --token 'a'"'"'b' y""", "amqp://b:***@h --token *** y"),
             ("sh -c 'x token=abc; y' z", "sh -c 'x token=***; y' z"),
             ("sh -c \"x --password 'a b' && y\"", 'sh -c "x --password *** && y"'),
+            ("sh -c 'PASS=abc; export PASS; y'", "sh -c 'PASS=***; export PASS; y'"),
+            ("sh -c 'DB_PW=abc exec y'", "sh -c 'DB_PW=*** exec y'"),
+            ("bash -ec '(mysql -pabc&&y)|z'", "bash -ec '(mysql -p***&&y)|z'"),
+            ("sh -c 'x --token abc; exit 0'", "sh -c 'x --token ***; exit 0'"),
+            ("sh -c 'x --token; exit 0'", "sh -c 'x --token; exit 0'"),
+            ("sh -c 'x amqp://u:a;b@h'", "sh -c 'x amqp://u:***@h'"),
+            ("sh -c 'no \" end; token=abc; y'", "sh -c 'no \" end; token=***; y'"),
+            ("x -c PASSWORD='a b' y", "x -c PASSWORD=*** y"),
+            ("mysql -pmysecret production; y", "mysql -p*** production; y"),
             ("curl -u 'me:p w' h", "curl -u me:*** h"),
             ("mysql -p'a b' db", "mysql -p*** db"),
             (r'-H "Authorization: Basic p\"w" h', '-H "Authorization: Basic ***" h'),
@@ -129,6 +138,7 @@ class TestTexts(unittest.TestCase):
             ("X-Api-Key: abc def", "X-Api-Key: ***"),
             ("curl -u me:secret h", "curl -u me:*** h"),
             ("mysql -u root -phunter2 db", "mysql -u root -p*** db"),
+            ("mysql -phunter2; sshpass -p a; x", "mysql -p***; sshpass -p ***; x"),
             ("redis-cli -a hunter2 ping", "redis-cli -a *** ping"),
             ("sshpass -p hunter2 ssh x", "sshpass -p *** ssh x"),
             ("PWD=/x DB_PWD=abc DB_PASS=abc AUTH=abc", "PWD=/x DB_PWD=*** DB_PASS=*** AUTH=***"),
@@ -189,6 +199,7 @@ class TestTexts(unittest.TestCase):
             conceal_text(piece * 100_000)
             conceal_output(piece * 20_000)
             conceal_command(piece * 20_000)
+            conceal_command(f'sh -c "{piece};( "' * 5000)
 
 
 class TestVariables(unittest.TestCase):
@@ -243,6 +254,11 @@ class TestVariables(unittest.TestCase):
             variables.add(value, "NAME")
         variables.show(["web-1", "x"])
         self.assertEqual(variables.conceal("web-1: hunter2 it web-api"), "web-1: NAME it NAME")
+        for value in ("/home/me", "/etc/pw", "local"):  # errors show the PATH
+            variables.add(value, "NAME")
+        path = "/home/me/bin:/usr/local/bin:/x/etc/pw"
+        variables.show([], path)
+        self.assertEqual(variables.conceal(path), "/home/me/bin:/usr/NAME/bin:/xNAME")
 
 
 if __name__ == "__main__":

@@ -46,11 +46,11 @@ class TestRefusals(unittest.TestCase):
 
     def test_the_command_line(self) -> None:
         for arguments, words in (
-            ([], "the following arguments are required: CLASS"),
+            ([], "error: CLASS is missing"),
             (["--config", "filename", "x.y"], "'filename' is not key:value"),
             (["--config", "endpoint:x", "x.y"], "cannot hold 'endpoint'"),
-            (["--check-delay", "soon", "x.y"], "invalid float value"),
-            (["--log-level", "loud", "x.y"], "invalid choice: 'loud'"),
+            (["--check-delay", "soon", "x.y"], "--check-delay: 'soon' is not a time: write 30"),
+            (["--log-level", "loud", "x.y"], "--log-level: 'loud' is not one of debug, info, "),
         ):
             self.assertIn(words, self.refused(*arguments))
 

@@ -51,20 +51,20 @@ class TestCommandLine(TopCase):
 
     def test_what_is_wrong_is_one_line(self) -> None:
         for words, text, code in (
-            (["--sort", "x"], "argument --sort: invalid choice", 2),
+            (["--sort", "x"], "error: --sort: 'x' is not one of name, state, cpu, ", 2),
             (
                 ["--process-timeout", "x", "--once"],
-                "argument --process-timeout: 'x' is not a time: write 30, 30s, 5m or 1h",
+                "error: --process-timeout: 'x' is not a time: write 30, 30s, 5m or 1h",
                 2,
             ),
             (
                 ["--interval", "nan", "--once"],
-                "argument --interval: 'nan' is not a time: write 30, 30s, 5m or 1h",
+                "error: --interval: 'nan' is not a time: write 30, 30s, 5m or 1h",
                 2,
             ),
             ([], "standard output is not a terminal: use --once or --json", 2),
             (["--once", "--endpoint", "x"], "cannot reach 'x': not an endpoint; write", 4),
-            (["--once", "--ssh", "-x"], "expected one argument", 2),
+            (["--once", "--ssh", "-x"], "error: --ssh needs a value", 2),
         ):
             with self.subTest(words):
                 done = self.top(*words)
@@ -196,7 +196,7 @@ class TestInATerminal(TopCase):
                 self.assertEqual(terminal.process.wait(TIMEOUT), 0)
 
     def test_letters_of_every_alphabet(self) -> None:
-        """Those of a name, and those that are typed; a terminal that has not got them, too."""
+        """Those of a name, and those that are typed; whatever the locale says."""
         daemon = self.daemon("[watcher:naïve 数]\ncmd = sleep 1000\n[watcher:web]\ncmd = sleep 9\n")
         argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--sort", "name")
         with Terminal(argv, {**os.environ, "LC_ALL": "C.UTF-8"}, width=150) as terminal:
@@ -207,7 +207,7 @@ class TestInATerminal(TopCase):
         plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
         with Terminal(argv, {**os.environ, **plain}) as terminal:
             self.assertTrue(terminal.until(lambda lines: "web" in "\n".join(lines)))
-            self.assertTrue(terminal.screen.text()[2].startswith("na\\xefve \\u6570"))
+            self.assertTrue(terminal.screen.text()[2].startswith("naïve 数"))
 
     def test_a_name_that_is_no_text(self) -> None:
         section = f'[watcher:odd]\ncmd = {sys.executable} -c "{NO_TEXT}"\n'
@@ -221,6 +221,14 @@ class TestInATerminal(TopCase):
         with Terminal(["env", "TERM=nonsense", *argv], os.environ, width=200) as terminal:
             self.assertTrue(terminal.until(lambda lines: "could not find terminal" in lines[0]))
             self.assertTrue(terminal.screen.text()[0].startswith("error: TERM=nonsense:"))
+            self.assertEqual(terminal.process.wait(TIMEOUT), 2)
+
+    def test_a_terminal_without_a_cursor(self) -> None:
+        argv = script("cvec_circus-top", "--endpoint", f"ipc://{folder(self)}/none")
+        with Terminal(["env", "TERM=dumb", *argv], os.environ, width=200) as terminal:
+            self.assertTrue(terminal.until(lambda lines: lines[0].startswith("error: ")))
+            said = "error: TERM=dumb: its cursor cannot be moved: use --once"
+            self.assertEqual(terminal.screen.text()[0], said)
             self.assertEqual(terminal.process.wait(TIMEOUT), 2)
 
     def test_nobody_to_press_keys(self) -> None:

@@ -161,6 +161,30 @@ class TestScreen(ScreenCase):
         self.assertIn("127.0.0.1:80", shown[-1])
         self.assertTrue(shown[-1].endswith("12 reads"))
 
+    def test_addresses_of_sockets_are_whole(self) -> None:
+        """A port at the end of an address can be read in a narrow terminal, too."""
+        path = "/run/a/path/of/forty/columns/or/so.sock"
+        self.facts.sockets["7"] = {"address": "127.0.0.1:38851", "reads": 1}
+        self.facts.sockets["8"] = {"address": path, "reads": 12}
+        tcp, unix = self.shown(60)[-2:]
+        self.assertEqual(tcp, f"  127.0.0.1:38851{' ' * 28}1 read")
+        self.assertEqual(unix, f"  {path}  12 reads")
+        self.assertEqual(self.shown(40)[-1], "  /run/a/path/of/forty/column~  12 reads")
+
+    def test_the_daemon_is_no_watcher(self) -> None:
+        self.facts.watchers["circus"] = WatcherFacts("circus", rows={"1": row(1, 0.0)})
+        self.assertIn("there, 3 watchers, 4 processes", self.shown()[0])
+        self.facts.watchers["circus"].state = "active"  # a watcher of that name
+        self.assertIn("there, 4 watchers, 4 processes", self.shown()[0])
+
+    def test_letters_that_the_terminal_has_not(self) -> None:
+        """They take the room of what is shown instead of them."""
+        self.screen.encoding = "ascii"
+        self.facts.watchers["web"].name = "naïve-web-with-a-very-long-name-to-be-cut"
+        lines = self.shown(90)
+        self.assertTrue(lines[4].startswith("na\\xefve-web"), lines[4])
+        self.assertEqual(len({line.index("1.41M") for line in lines if "1.41M" in line}), 1)
+
 
 class TestKeys(ScreenCase):
     def test_sorting(self) -> None:

@@ -124,7 +124,8 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
         words = last_words(watcher) if phase in ("backoff", "unready") else ""
     said = standing(phase)
     if phase == "reloading" and watcher.rollout is not None:
-        said = f"is reloading, {watcher.replaced} of {watcher.rollout.total} processes replaced"
+        all_of_them = counted(watcher.rollout.total, "process")
+        said = f"is reloading, {watcher.replaced} of {all_of_them} replaced"
     told = reason if WROTE in reason else "; ".join(filter(None, (reason, words)))
     return f"{watcher.name} {said}: {told}" if told else f"{watcher.name} {said}"
 
@@ -215,7 +216,7 @@ def last_words(watcher: Watcher) -> str:
     last = watcher.places.last_death
     if last is None or not last.output or unready(watcher):
         return ""
-    return f"{WROTE}{last.output[-1]}"
+    return f"{WROTE}{last.output[-1].strip()}"
 
 
 def _ended(death: Death) -> str:

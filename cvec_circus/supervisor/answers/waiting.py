@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from cvec_circus.base.figures import first_of
 from cvec_circus.base.timers import Agenda
 from cvec_circus.core.phase import phase
 from cvec_circus.core.ports import Ends
@@ -32,7 +33,10 @@ LONGEST = 3600.0
 """Seconds that an answer waits at most."""
 
 MOST_DESCRIBED = 3
-"""Watchers that an answer describes when its time is up."""
+"""Watchers that an answer describes when they have failed or its time is up."""
+
+MOST_NAMED = 5
+"""Of those that it does not describe, how many it names."""
 
 Output = Callable[[Watcher, int], "str | None"]
 """Returns what a process has written last, by its pid; None if that is not known yet."""
@@ -62,7 +66,7 @@ class Waiting:
         self.open = dict.fromkeys(self.parts)
         self.collects = collects
         self.closed = False
-        self._errors: dict[str, None] = {}  # several parts of a watcher may have the same one
+        self._errors: dict[str, str] = {}  # of a watcher; several of its parts may have the same
         self._failed: list[str] = []
         self._after: set[int] = set()
 
@@ -71,13 +75,20 @@ class Waiting:
         if part not in self.open:
             return
         if verdict is not DONE:
-            self._errors[verdict] = None
+            self._errors[verdict] = part.watcher.name
             self._failed.append(part.watcher.name)
         del self.open[part]
         self._after.update(part.watcher.places.pids())
         goes_on = self.collects or any(one.watcher.is_running for one in self.open)
         if not self.open or (self._errors and not goes_on):
-            self.answer("; ".join(self._errors) or None)
+            self.answer("; ".join(self._told()) or None)
+
+    def _told(self) -> list[str]:
+        """Return the first errors, and the names of whom the others are."""
+        told = list(self._errors)[:MOST_DESCRIBED]
+        if others := sorted(set(list(self._errors.values())[MOST_DESCRIBED:])):
+            told.append(f"{len(others)} more failed: {first_of(others, MOST_NAMED)}")
+        return told
 
     def time_out(self, describe: Callable[[Watcher], str]) -> None:
         """Answer with what is missing."""
@@ -87,7 +98,7 @@ class Waiting:
         if more := missing[MOST_DESCRIBED:]:
             shown.append(f"and {len(more)} more")
         text = f"{order} timed out after {self.timeout:g} s: {'; '.join(shown)}"
-        self.answer("; ".join([*self._errors, text]), timed_out=True)
+        self.answer("; ".join([*self._told(), text]), timed_out=True)
 
     def answer(self, error: str | None, timed_out: bool = False) -> None:
         """Answer, once."""

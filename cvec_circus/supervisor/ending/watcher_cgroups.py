@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.base.figures import counted
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.patterns import regex
 from cvec_circus.base.readers import Readers
@@ -259,7 +260,7 @@ class WatcherCgroups(Cgroups):
         others = [at for at in kept.unclaimed if at <= seen_at]
         if others:
             del kept.unclaimed[: len(others)]
-            many = "1 process" if len(others) == 1 else f"{len(others)} processes"
+            many = counted(len(others), "process")
             text = "%s: for lack of memory, the kernel has killed %s that a process had started"
             logger.warning(text, watcher.name, many)
 
@@ -317,7 +318,7 @@ def _named(pids: Sequence[int]) -> str:
     rows = [(pid, proctable.row(pid)) for pid in pids[:SHOWN]]
     words = [named(pid, row.command.decode("utf-8", "replace")) for pid, row in rows if row]
     more = f" and {len(pids) - SHOWN} more" if len(pids) > SHOWN else ""
-    return (", ".join(words) or f"{len(pids)} processes") + more
+    return (", ".join(words) or counted(len(pids), "process")) + more
 
 
 def _tell_left(folder: str, watcher: str = "") -> None:

@@ -252,9 +252,10 @@ class OutputDesk:
     def catch_up(self, watcher: Watcher, pids: Iterable[int], then: Callable[[], object]) -> None:
         """Call `then` when all has been read that processes which have ended have written.
 
-        That never comes while a pump hangs.
+        That never comes while a pump hangs. Streams that are being closed are read, too: the last
+        process of a watcher that stops with it has ended in the same turn.
         """
-        left = {channel for channel in CHANNELS if (watcher, channel) in self._open}
+        left = set(CHANNELS)
 
         def has_read(channel: str) -> None:
             left.discard(channel)
@@ -264,8 +265,6 @@ class OutputDesk:
         for channel in list(left):
             done = partial(self._loop.post, has_read, channel)
             self.pumps.catch_up((watcher, channel), pids, done)
-        if not left:
-            then()
 
     def forget(self, watcher: Watcher) -> None:
         """Let go of what the processes of a removed watcher have written."""
