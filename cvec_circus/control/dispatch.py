@@ -122,7 +122,8 @@ class Dispatcher:
 
         def wanted() -> Wanted:
             found = command.wanted(call)
-            return found._replace(hooks=()) if reply.is_program else found
+            # The program knows its hooks, and a guarded client may not set any.
+            return found if guard is None and not reply.is_program else found._replace(hooks=())
 
         given = props.get("name")
         names = () if given is None else (given,) if isinstance(given, str) else given

@@ -145,6 +145,11 @@ class TestLater(DispatchCase):
         [answer] = self.give("set", name="web", options={"priority": 1})
         self.assertEqual((answer.get("warnings"), len(looked)), (None, 2))
 
+        guard = mock.Mock(side_effect=exc.MessageError("not you"))
+        self.dispatch = Dispatcher(self.target, self.clock, guard, look_up)
+        [answer] = self.give("set", name="web", options={"hooks.before_start": "no.hook"})
+        self.assertEqual((answer["reason"], len(looked)), ("not you", 2))
+
     def test_what_is_answered_is_forgotten(self) -> None:
         self.target.outcome = None
         request = FakeRequest({"command": "stop", "properties": {"waiting": True}})

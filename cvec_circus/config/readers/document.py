@@ -23,6 +23,7 @@ from cvec_circus.config.section import (
     ENV,
     PLUGIN,
     SOCKET,
+    TOML,
     WATCHER,
     Entry,
     Findings,
@@ -32,7 +33,7 @@ from cvec_circus.config.section import (
 )
 from cvec_circus.options.expand import env_values, expand
 
-FORMATS = {".toml": "toml"}
+FORMATS = {TOML: "toml"}
 """The module here that reads files whose names end so; every other one is an INI file. Its `parse`
 takes a text, the name of its file and what takes findings, and returns entries."""
 
