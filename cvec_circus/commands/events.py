@@ -62,7 +62,10 @@ def event_line(topic: str, payload: str) -> str:
     seq, name = known.pop("seq", None), known.pop("watcher", name)
     known.pop("run", None)
     number = [] if seq is None else [f"#{seq}"]
-    if " " in name:
-        name = f'"{name}"'
-    rest = [f"{key}={known[key]}" for key in sorted(known)]
-    return " ".join([when, *number, name, action, *rest])
+    rest = [f"{key}={_quoted(known[key])}" for key in sorted(known)]
+    return " ".join([when, *number, _quoted(name), action, *rest])
+
+
+def _quoted(value: Any) -> Any:
+    """Return a value; in quotes if it is a text with blanks, which would hide where it ends."""
+    return f'"{value}"' if isinstance(value, str) and " " in value else value

@@ -97,7 +97,7 @@ class TestEvents(FollowCase):
         self.daemon_.order("stop", name="web")
         line = self.line(process)
         self.assertRegex(
-            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor=client.* cause=command:stop "
+            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor="client.*" cause=command:stop "
         )
         process.send_signal(signal.SIGINT)
         self.stopped(process, 130)
@@ -214,8 +214,11 @@ DB_PASSWORD = hunter2word
         payload = '{"seq": 7, "time": 1.0, "reason": "x"}'
         with Client("ipc:///no/such") as client:
             self.assertEqual(Concealed(client, 0.1).payload(payload), payload)
-            for odd in ("[]", "{}", "x", "3", '{"seq": "z"}'):
-                self.assertEqual(Concealed(client, 0.1).payload(odd), odd)
+            payload = {"time": 1.0, "why": "2 deaths in 6 s", "cause": "exit", "none": None}
+        line = event_line("watcher.a.stop", json.dumps(payload))
+        self.assertTrue(line.endswith(' a stop cause=exit none=None why="2 deaths in 6 s"'), line)
+        for odd in ("[]", "{}", "x", "3", '{"seq": "z"}'):
+            self.assertEqual(Concealed(client, 0.1).payload(odd), odd)
 
 
 class TestComplaints(unittest.TestCase):
@@ -248,6 +251,9 @@ class TestLines(unittest.TestCase):
         self.assertRegex(line, r'^\d{4}-\d\d-\d\d \S+\.250 #7 "A b" reap cause=exit wid=1$')
         line = event_line("watcher.a.b.kill", '{"time": 1.0, "process_pid": 5}')
         self.assertRegex(line, r"^\S+ \S+\.000 a\.b kill process_pid=5$")
+        payload = {"time": 1.0, "why": "2 deaths in 6 s", "cause": "exit", "none": None}
+        line = event_line("watcher.a.stop", json.dumps(payload))
+        self.assertTrue(line.endswith(' a stop cause=exit none=None why="2 deaths in 6 s"'), line)
         for odd in ("[]", "{}", "x", '{"time": "z"}', '{"time": 1e300}', "3"):
             self.assertEqual(event_line("a.b", odd), f"a.b {odd}")
 
