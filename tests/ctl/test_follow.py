@@ -225,8 +225,11 @@ DB_PASSWORD = hunter2word
         payload = '{"seq": 7, "time": 1.0, "reason": "x"}'
         with Client("ipc:///no/such") as client:
             self.assertEqual(Concealed(client, 0.1).payload(payload), payload)
-            for odd in ("[]", "{}", "x", "3", '{"seq": "z"}'):
-                self.assertEqual(Concealed(client, 0.1).payload(odd), odd)
+            payload = {"time": 1.0, "why": "2 deaths in 6 s", "cause": "exit", "none": None}
+        line = event_line("watcher.a.stop", json.dumps(payload))
+        self.assertTrue(line.endswith(' a stop cause=exit none=None why="2 deaths in 6 s"'), line)
+        for odd in ("[]", "{}", "x", "3", '{"seq": "z"}'):
+            self.assertEqual(Concealed(client, 0.1).payload(odd), odd)
 
 
 class TestComplaints(unittest.TestCase):
@@ -262,6 +265,9 @@ class TestLines(unittest.TestCase):
         payload = {"time": 1.0, "answer": "HTTP 200", "took": 0.5, "why": "", "kept": [1, 2]}
         line = event_line("watcher.a.check", json.dumps(payload))
         self.assertTrue(line.endswith(' a check answer="HTTP 200" kept=[1, 2] took=0.5 why=""'))
+        payload = {"time": 1.0, "why": "2 deaths in 6 s", "cause": "exit", "none": None}
+        line = event_line("watcher.a.stop", json.dumps(payload))
+        self.assertTrue(line.endswith(' a stop cause=exit none=None why="2 deaths in 6 s"'), line)
         for odd in ("[]", "{}", "x", '{"time": "z"}', '{"time": 1e300}', "3"):
             self.assertEqual(event_line("a.b", odd), f"a.b {odd}")
 
