@@ -29,6 +29,15 @@ class TestWhy(EmbeddedCase):
             self.gave_up(cmd="/no/such/program"), f"web has failed: it gave up: {said}"
         )
 
+    def test_a_variable_in_the_program(self) -> None:
+        told = self.gave_up(cmd="/no/$(circus.env.P)/$(circus.wid)", env={"P": "hunter2"})
+        said = "cannot run /no/$(circus.env.P)/$(circus.wid): No such file or directory (1 attempt)"
+        self.assertEqual(told, f"web has failed: it gave up: {said}")
+        check = {"ready": {"a": "exec:$(circus.env.P) x"}, "env": {"P": "hunter2", "PATH": "/no"}}
+        self.wire.call("add", name="db", cmd="/bin/sleep 1000", options=check, start=True)
+        self.assertTrue(eventually(lambda: "cannot run $(circus.env.P)" in str(self.why("db"))))
+        self.assertNotIn("hunter2", str(self.why("db")))
+
     def test_not_executable(self) -> None:
         path = self.folder / "program"
         path.write_text("#!/bin/sh\n")
