@@ -265,7 +265,7 @@ def three_way(
         if name in PARTS:
             changes += _parts(name, before, wanted, filed)
         elif before != wanted:
-            effect = FRESH if needs_fresh(name) else LIVE
+            effect = FRESH if needs_fresh(name, before, wanted) else LIVE
             changes.append(Change(name, _shown(before), _shown(wanted), effect))
         elif wanted != filed:
             changes.append(Change(name, _shown(before), _shown(filed), KEPT))

@@ -233,7 +233,7 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        needs = any(map(needs_fresh, changed))
+        needs = any(needs_fresh(name, undo.options.get(name), options[name]) for name in changed)
         if watcher.is_gone and watcher.goal.word != THE_END and (needs or "hooks" in changed):
             watcher.reason = ""  # it is about options that are gone
         if watcher.life is WAITING:

@@ -234,7 +234,10 @@ PLUGIN_WATCHER_DEFAULTS = {"singleton": True, "priority": 1, "copy_env": True}
 """The defaults of a plugin's watcher that differ from those of other watchers."""
 
 
-def needs_fresh(name: str) -> bool:
-    """Return whether a change of that option takes effect with fresh processes only."""
+def needs_fresh(name: str, before: Any = None, after: Any = None) -> bool:
+    """Return whether a change of that option takes effect with fresh processes only.
+
+    The pipe of a process stays when another stream reads it: only the first one needs a pipe.
+    """
     option = WATCHER_OPTIONS.find(name)
-    return option is not None and option.reloads
+    return option is not None and option.reloads and not (name in STREAMS and before and after)

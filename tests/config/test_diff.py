@@ -129,10 +129,14 @@ class TestPlan(unittest.TestCase):
     def test_what_becomes_of_the_processes(self) -> None:
         none: dict[str, Any] = {}
         job = {"schedule": "0 0 1 1 *"}
+        to = lambda name: {"stdout_stream": {"filename": name}}  # noqa: E731
         other, off, late = {"cmd": "walk"}, {"autostart": False}, {"graceful_timeout": 1}
         for standing, before, after, expected in (
             (UP, none, none, "-"),
             (UP, none, other, "replace"),
+            (UP, none, to("a"), "replace"),
+            (UP, to("a"), to("b"), ""),
+            (UP, to("a"), none, "replace"),
             (UP, none, late, ""),
             (UP, none, off, "stop"),
             ("waiting", none, other, ""),
