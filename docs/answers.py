@@ -23,7 +23,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "started": "With `start` and `waiting`: the pids of its processes.",
         "kept": "With `start` and `waiting`: the pids of processes that were kept.",
         "warnings": "If there are any: lines about properties that were ignored, and about what "
-        "`depends_on` and `part_of` name, and is not there.",
+        "`depends_on`, `part_of` and hooks name, and is not there.",
     },
     "decr": SIZED,
     "doctor": {
@@ -128,7 +128,8 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "set": {
         "gap": GAP,
-        "warnings": "A line for each name in `depends_on` and `part_of` that no watcher has.",
+        "warnings": "A line for each name in `depends_on` and `part_of` that no watcher has, for "
+        "each hook that cannot be found, and for a `schedule` of what is stopped.",
     },
     "signal": {},
     "start": {"info": MOVED},
@@ -189,6 +190,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "strays": "What its processes left behind: `pid` and `command` of each.",
         "unkept": "Why no output of its processes is kept, and how to change that; empty if it "
         "is kept.",
+        "lost": "Why `stdout` or `stderr` is lost now, by its name; empty if neither is.",
     },
 }
 

@@ -255,7 +255,7 @@ def command_line_lines(commands: Iterable[Any]) -> Iterator[str]:
             yield f"   * ``{word}``: {literal(prop.help)}"
         for switch in command.switches_shown:
             text = switch.doc or command.by_name[switch.prop].help
-            value = f" {switch.name.upper()}" if switch.value is None else ""
+            value = f" {switch.prop.upper()}" if switch.value is None else ""
             yield f"   * ``--{switch.name}{value}``: {literal(text)}"
         yield ""
 

@@ -68,7 +68,7 @@ class TestPlugins(PluginCase):
             self.daemon.publish("web", "stop")
             self.assertTrue(eventually(lambda: said.getvalue().count("\n") == 2, TIMEOUT))
             self.end(plugin, thread)
-        self.assertEqual(said.getvalue(), "web is up with 2 processes\nweb is down\n")
+        self.assertEqual(said.getvalue(), "web is up: 1 2\nweb is down\n")
 
     def test_options(self) -> None:
         plugin = self.make(example("options").Pinger, text="is it there?", only="web, mailer")

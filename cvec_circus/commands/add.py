@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_new_name
-from cvec_circus.commands.set import convert_accounts, convert_options, doubts_of
+from cvec_circus.commands.set import (
+    LOCATING,
+    convert_accounts,
+    convert_options,
+    doubts_of,
+    uses_of,
+)
+from cvec_circus.commands.target import Wanted
 from cvec_circus.options.kinds import to_args, to_boolean, to_mapping, to_text
 from cvec_circus.options.rights import ACCOUNTS
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire import orders
 from cvec_circus.wire.outcome import Outcome
-
-if TYPE_CHECKING:
-    from cvec_circus.options.rights import Accounts
 
 
 class Add(Command):
@@ -38,9 +39,11 @@ class Add(Command):
         is_option = WATCHER_OPTIONS.find(key) is not None
         return " (it belongs in options)" if is_option else super().near(key)
 
-    def accounts(self, call: Call) -> Mapping[Accounts, str]:
-        wanted = convert_accounts(call.props["options"], dict.fromkeys(ACCOUNTS))
-        return {} if wanted is None else {wanted: ""}
+    def wanted(self, call: Call) -> Wanted:
+        given = call.props["options"]
+        accounts = convert_accounts(given, dict.fromkeys(ACCOUNTS))
+        hooks = uses_of(given, dict.fromkeys(LOCATING))
+        return Wanted({} if accounts is None else {accounts: ""}, hooks)
 
     def execute(self, call: Call) -> Fields | None:
         props = call.props

@@ -15,6 +15,7 @@ import cvec_circus  # its logger is made on first use
 from cvec_circus.base.figures import first_of
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.overrides import warn_of_overrides
+from cvec_circus.commands import target as asked
 from cvec_circus.commands.kinds import (
     MATCH_METHODS,
     PROVED,
@@ -33,7 +34,6 @@ from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
-    from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
 
@@ -116,7 +116,7 @@ class Switch(NamedTuple):
     """A switch of the command line that sets a property. Immutable.
 
     Attributes:
-        name: Without its dashes; ``_`` and ``-`` mean the same.
+        name: Without its dashes, shown with ``-``; ``_`` means the same.
         prop: The name of the property.
         value: What the property is set to; None if the switch takes a value.
         doc: Its line in the help; the property's own if it is "".
@@ -256,8 +256,8 @@ class Command(MessageMaker):
         words = {word: word.lower() for word in re.findall("[A-Z]+", self.usage)}
         words.update(self.named)
         self.arguments = {w: self.by_name[key] for w, key in words.items() if key in self.by_name}
-        own = (one for one in self.by_name.values() if one.switch)
-        flags = (Switch(one.name, one.name, one.kind is to_boolean or None) for one in own)
+        own = ((k, one.kind) for k, one in self.by_name.items() if one.switch)
+        flags = (Switch(k.replace("_", "-"), k, kind is to_boolean or None) for k, kind in own)
         waiting = Switch("waiting", "waiting", PROVED if self.proves else True, _UNTIL[self.proves])
         self.all_switches = (*((waiting,) if self.mutating else ()), *flags, *self.switches)
         self.switches_shown = (*self.all_switches, *self.local)
@@ -298,16 +298,16 @@ class Command(MessageMaker):
         return did_you_mean(key, self.by_name)
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
-        """Make the call that `accounts` and `execute` take."""
+        """Make the call that `wanted` and `execute` take."""
         return Call(self.name, target, props, answer)
 
-    def accounts(self, call: Call) -> Mapping[Accounts, str]:
-        """Return the users and groups to look up before `execute`: see `options.rights.judge`.
+    def wanted(self, call: Call) -> asked.Wanted:
+        """Return what to look up before `execute`.
 
         Raises:
             CircusError: The message makes no sense.
         """
-        return {}
+        return asked.Wanted()
 
     def execute(self, call: Call) -> Fields | None:
         """Carry the command out.

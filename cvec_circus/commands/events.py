@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from time import localtime, strftime
 from typing import Any
 
 from cvec_circus.commands.base import Call, Command, Fields, Property, Switch
 from cvec_circus.commands.kinds import to_marker
-from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_integer
 from cvec_circus.wire.topics import split
 
@@ -17,6 +15,7 @@ MOST = 500
 _LIMIT = Property(
     "limit", to_integer, default=MOST, low=0, high=MOST, switch=True, doc="The maximum number."
 )
+_FOLLOW = "Show all past events, or with --limit the latest, and then new ones, until Ctrl-C."
 _SINCE = "Show the events after this number, oldest first; by default the latest."
 
 
@@ -28,15 +27,10 @@ class Events(Command):
         _LIMIT,
         Property("marker", to_marker, doc="Publish `sync.MARKER` right after the answer."),
     )
-    local = (Switch("follow", "follow", True, "Continue with new events, until Ctrl-C."),)
+    local = (Switch("follow", "follow", True, _FOLLOW),)
 
     def execute(self, call: Call) -> Fields | None:
         return call.target.events(*(call.props[key] for key in ("since", "limit", "marker")))
-
-    def properties_of(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        if {"follow", "limit"} <= switches.keys():
-            raise ArgumentError("--limit and --follow do not go together")
-        return super().properties_of(args, switches)
 
     def words(self, reply: Fields) -> str:
         lines = [event_line(topic, payload) for topic, payload in reply["events"]]
@@ -66,6 +60,7 @@ def event_line(topic: str, payload: str) -> str:
     return " ".join([when, *number, _quoted(name), action, *rest])
 
 
-def _quoted(value: Any) -> Any:
-    """Return a value; in quotes if it is a text with blanks, which would hide where it ends."""
-    return f'"{value}"' if isinstance(value, str) and " " in value else value
+def _quoted(value: Any) -> str:
+    """Return a value as text, in quotes if its end could not be seen otherwise."""
+    text = str(value)
+    return f'"{text}"' if isinstance(value, str) and (" " in text or not text) else text

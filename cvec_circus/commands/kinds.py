@@ -11,13 +11,13 @@ from typing import Any
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import shown, to_boolean, to_integer, to_text
+from cvec_circus.wire.topics import why_no_name
 
 _UNPRINTABLE = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What a name must not hold: control characters, line separators, half surrogates."""
+"""What is no part of a line: control characters, line separators, half surrogates."""
 
 _MARKER = regex(r"[A-Za-z0-9_-]{1,64}")
 _PLACE = regex("[0-9a-f]{1,32}:[0-9]{1,20}")
-_MAX_NAME = 200
 MAX_REASON = 500
 
 MATCH_METHODS = ("glob", "simple", "regex")
@@ -31,14 +31,10 @@ MOST_NAMES = 1000
 
 
 def to_new_name(value: Any) -> str:
-    """Take the name of a new watcher, which goes into topics, logs and file names."""
+    """Take the name of a new watcher."""
     name = to_text(value)
-    if not name.strip():
-        raise ValueError("a name cannot be empty")
-    if len(name) > _MAX_NAME:
-        raise ValueError(f"{shown(name)} is longer than {_MAX_NAME} characters")
-    if _UNPRINTABLE.search(name):
-        raise ValueError(f"{shown(name)} has an unprintable character")
+    if reason := why_no_name(name):
+        raise ValueError(reason)
     return name
 
 

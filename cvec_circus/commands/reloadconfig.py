@@ -22,7 +22,11 @@ SOCKETS = {
 }
 EFFECTS = {"fresh": " (with fresh processes)", "restart": " needs a restart of the daemon"}
 OCTAL = frozenset({"umask", "endpoint_mode"})
+STREAMS = frozenset({"stdout_stream", "stderr_stream"})
 LONGEST = 60
+CONTEXT = 15
+"""Characters that are shown before what differs."""
+
 _PATH = "The file to read; by default the one that the daemon was started with."
 _FORCE = "Apply it even if that removes all or most of the running watchers."
 _DRY_RUN = "Show the plan and change nothing."
@@ -107,9 +111,9 @@ def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
 
 
 def _changes(changes: Sequence[Fields]) -> Iterator[str]:
-    for change in changes:
+    for change in (part for whole in changes for part in _parts(whole)):
         name = change["option"]
-        before, after = _short(name, change["before"]), _short(name, change["after"])
+        before, after = _short(*(_text(name, change[key]) for key in ("before", "after")))
         if change["effect"] == "kept":
             yield f"    {name}: {before}, kept as set at run time; the file has {after}"
         else:
@@ -121,12 +125,32 @@ def _concealed(change: Fields) -> Fields:
     return {**change, **{key: conceal(name, change[key]) for key in ("before", "after")}}
 
 
-def _short(name: str, value: Any) -> str:
+def _parts(change: Fields) -> Iterator[Fields]:
+    """Yield the parts of a stream that change, or else the change itself."""
+    name, before, after = change["option"], change["before"], change["after"]
+    if not (name in STREAMS and isinstance(before, Mapping) and isinstance(after, Mapping)):
+        yield change
+        return
+    for key in sorted({*before, *after}):
+        was, is_now = before.get(key), after.get(key)
+        if was != is_now:
+            yield {**change, "option": f"{name}.{key}", "before": was, "after": is_now}
+
+
+def _short(before: str, after: str) -> list[str]:
+    """Cut two texts so that what differs is seen."""
+    texts, pairs = [before, after], enumerate(zip(before, after))
+    begin = next((at for at, (a, b) in pairs if a != b), min(map(len, texts))) - CONTEXT
+    if max(map(len, texts)) > LONGEST and begin > CONTEXT:
+        texts = [f"...{text[begin:]}" for text in texts]
+    return [text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..." for text in texts]
+
+
+def _text(name: str, value: Any) -> str:
     if name in OCTAL and isinstance(value, int):
         return f"{value:03o}"
     if isinstance(value, (Mapping, list, tuple)):
         value = option(name, value) or None
     if isinstance(value, str) and value != CONCEALED:
         value = repr(value)
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return "nothing" if value is None else str(value)

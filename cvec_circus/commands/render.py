@@ -135,11 +135,17 @@ def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:
         *(user, nice, rss, vms),
         _fraction(cpu, 1),
         _fraction(memory, 3),
-        ctime,
+        _hundredths(ctime),
         duration(age) if isinstance(age, (int, float)) else value(age),
     ]
     for child in process.get("children") or ():
         yield from _rows(name, child, depth + 1)
+
+
+def _hundredths(ctime: str) -> str:
+    """Return a processor time with both digits: Circus leaves a last 0 out."""
+    whole, dot, fraction = ctime.partition(".")
+    return f"{whole}{dot}{fraction:0<2}" if dot else ctime
 
 
 def _fraction(given: Any, digits: int) -> str:

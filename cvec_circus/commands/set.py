@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.commands.base import FIRST_NAMES, MATCH, YES, Call, Command, Fields, Property
-from cvec_circus.commands.target import CommandTarget, TargetWatcher, gaps
+from cvec_circus.commands.target import CommandTarget, TargetWatcher, Wanted, gaps
 from cvec_circus.exc import ArgumentError, MessageError, OptionError, OptionsError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.nearest import did_you_mean
@@ -17,10 +17,17 @@ from cvec_circus.wire.orders import SetOptions, together
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
+    from cvec_circus.options.hooks import Use
     from cvec_circus.options.rights import Accounts
 
 _MAX_KEY = 200
 _UNKNOWN = "unknown option"
+
+ENDED = ("stopped", "completed", "failed")
+"""The phases that only an order ends."""
+
+LOCATING = ("env", "working_dir", "virtualenv")
+"""The options that decide where a hook is found."""
 
 
 class Set(Command):
@@ -37,23 +44,25 @@ class Set(Command):
     mutating = True
     proves = True
 
-    def accounts(self, call: Call) -> Mapping[Accounts, str]:
-        if call.props["options"].keys().isdisjoint(ACCOUNTS):
-            return {}
-        found: dict[Accounts, str] = {}
+    def wanted(self, call: Call) -> Wanted:
+        given = call.props["options"]
+        has_accounts = not given.keys().isdisjoint(ACCOUNTS)
+        if not (has_accounts or has_hooks(given)):
+            return Wanted()
+        accounts: dict[Accounts, str] = {}
         watchers = call.each()
-        for one in watchers:
+        for one in watchers if has_accounts else ():
             name = one.name if len(watchers) > 1 else ""
-            wanted = convert_accounts(call.props["options"], call.target.options(one))
-            if wanted is not None:
-                found.setdefault(wanted, name)
-        return found
+            found = convert_accounts(given, call.target.options(one))
+            if found is not None:
+                accounts.setdefault(found, name)
+        return Wanted(accounts, [use for one in watchers for use in uses_of(given, one.options)])
 
     def execute(self, call: Call) -> Fields | None:
         """Judge the options for each watcher, then give one order: to all of them, or to none."""
         watchers = call.each()
         options, cause = convert_options(call.props["options"]), call.cause
-        each = []
+        each, idle = [], []
         for watcher in watchers:
             try:
                 changed = WATCHER_OPTIONS.changes(options, watcher.options)
@@ -61,8 +70,11 @@ class Set(Command):
                 if len(watchers) == 1:
                     raise
                 raise MessageError(f"{watcher.name}: {problem}") from None
+            phase = call.target.phase(watcher) if options.get("schedule") else ""
+            if phase in ENDED:
+                idle.append(f"{watcher.name} is {phase}; its schedule counts once it is started")
             each.append(SetOptions(watcher, {**_same(options, watcher), **changed}, cause))
-        doubts = doubts_of(options, call.target)
+        doubts = [*call.props.get("warnings", ()), *doubts_of(options, call.target), *idle]
         more = {"warnings": doubts} if doubts else {}
         reply = call.give(together(each, cause), lambda outcome: {**gaps(outcome), **more})
         return None if reply is None else {**reply, **more}
@@ -143,6 +155,33 @@ def doubts_of(options: Mapping[str, Any], target: CommandTarget) -> list[str]:
             near = did_you_mean(name, known.values())
             said.append(f"{key}: there is no watcher {name}{near}; a start waits for it")
     return said
+
+
+def has_hooks(given: Mapping[str, Any]) -> bool:
+    """Tell whether there are hooks among the options that `add` and `set` get."""
+    return any(key.partition(".")[0] == "hooks" for key in given)
+
+
+def uses_of(given: Mapping[str, Any], current: Mapping[str, Any]) -> list[Use]:
+    """Return the hooks among the options that `add` and `set` get; none of wrong ones, which are an
+    error with all the others.
+
+    Args:
+        given: The options.
+        current: Those the watcher has.
+    """
+    if not has_hooks(given):
+        return []
+    from cvec_circus.options.hooks import PREFIX, uses  # most options are none
+
+    wanted = (*LOCATING, "hooks")
+    try:
+        said = WATCHER_OPTIONS.convert({k: given[k] for k in given if k.split(".")[0] in wanted})
+    except OptionError:
+        return []
+    hooks = dict(said.pop("hooks", None) or {})
+    hooks.update({k[len(PREFIX) :]: said.pop(k) for k in list(said) if k.startswith(PREFIX)})
+    return list(uses(hooks, {**current, **said}))
 
 
 def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Accounts | None:

@@ -5,15 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cvec_circus.base.named import NamedTuple
 from cvec_circus.wire.messages import COMMAND_FAILED
 
 if TYPE_CHECKING:
+    from cvec_circus.options.hooks import Use
+    from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
     from cvec_circus.wire.outcome import Outcome, Wait
 
 Fields = dict[str, Any]
 Shape = Callable[["Outcome"], Fields]
+
+
+class Wanted(NamedTuple):
+    """What a message names that has to be looked up before it is carried out. Immutable.
+
+    Attributes:
+        accounts: Users and groups: see `options.rights.judge`.
+        hooks: Those that watchers get: the answer warns of what is not found.
+    """
+
+    accounts: Mapping[Accounts, str] = {}
+    hooks: Sequence[Use] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts or self.hooks)
 
 
 class Answer(Protocol):

@@ -55,6 +55,8 @@ def _evidence(reply: Fields) -> Iterator[str]:
             yield from (f"        | {line}" for line in row["output"] or ())
     if deaths and reply["unkept"]:
         yield str(reply["unkept"])
+    for channel, text in sorted(reply["lost"].items()):
+        yield f"its {channel} is lost: {text}"
     if reply["strays"]:
         yield "left behind:"
         yield from (f"    process {row['pid']}: {row['command']}" for row in reply["strays"])

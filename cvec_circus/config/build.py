@@ -50,7 +50,7 @@ from cvec_circus.options.watcher import (
     WATCHER_OPTIONS,
     stands_beside,
 )
-from cvec_circus.wire.topics import fold
+from cvec_circus.wire.topics import fold, why_no_name
 
 TABLES: Mapping[str, OptionTable] = {
     CIRCUS: ARBITER_OPTIONS,
@@ -71,6 +71,7 @@ OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 _OF_OTHERS = frozenset({"program", "process"})
 """How other supervisors call a section of a watcher."""
 
+_TOML = regex(r"\[(?:watcher|socket|plugin)\]?$|(?:watcher|socket|plugin|env)\.")
 _OLD_WID = regex(r"\$WID\b|\$\{WID\}")
 
 
@@ -127,10 +128,10 @@ class Build:
         for section in (one for one in self.sections if not one.kind):
             self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
-        for section in self.sections if self._is_file else ():
-            if section.kind in TABLES:
-                self.environments.replace(section)
-        findings.variables.show(one.name for one in self.sections if one.kind in TABLES)
+        known = [one for one in self.sections if one.kind in TABLES]
+        for section in known if self._is_file else ():
+            self.environments.replace(section)
+        findings.variables.show((one.name for one in known), (environ or {}).get("PATH", ""))
         self.everything = Configuration(self._circus())
         self.everything.variables = findings.variables
         self.everything.strangers = [one.header for one in self.sections if not one.kind]
@@ -143,7 +144,7 @@ class Build:
             if section.kind in add:
                 add[section.kind](section)
         places.look(self.everything, self.circus, self.sections, self.refused, findings)
-        look_at_sockets(self.everything, sockets, findings)
+        look_at_sockets(self.everything, sockets, self.refused, findings)
         look_for_circles(self.everything.watchers, findings)
 
     def configuration(self) -> Configuration:
@@ -199,7 +200,10 @@ class Build:
         meant = header_meant(header) or gone.get(fold(header)) or gone.get(fold(name), "")
         if meant and self._is_file:
             self._misspelt[header] = meant.partition(":")[0].lower()
-            self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
+            said = f"unknown section; did you mean [{meant}]?"
+            if _TOML.match(header):
+                said += " (TOML needs a name that ends in .toml)"
+            self.findings.problem(section, "", said)
             return
         is_like_one = kind.lower() in _OF_OTHERS or "cmd" in section.own_keys()
         hint = f"; did you mean [{WATCHER}:{name or header}]?" if is_like_one else ""
@@ -374,10 +378,12 @@ class Build:
         return full
 
     def _check_name(self, section: Section, name: str, names: dict[str, str]) -> None:
-        """Refuse a name that is empty, or that clients could not tell from another one."""
+        """Refuse a name that cannot be used, or that clients could not tell from another one."""
         if not section.name:
             self.findings.problem(section, "", f"the name is missing; write [{section.kind}:NAME]")
             return
+        if reason := why_no_name(section.name):
+            self.findings.problem(section, "", reason)
         if fold(name) in names:
             other = names[fold(name)]
             text = f"commands and events cannot tell this name from {other}; rename one of them"

@@ -80,6 +80,7 @@ class Configuration:
         warnings: The warnings, a line each.
         left_out: The watchers and plugins that are not run because they have problems.
         sources: The files that were read, and the folders or files that `include` names, by path.
+        absent: What `include` names and was not there, by path.
         strangers: The headers of sections of no known kind.
         variables: The `$(circus.env.NAME)` in it, whose values no error shows.
     """
@@ -92,6 +93,7 @@ class Configuration:
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
         self.sources: frozenset[str] = frozenset()
+        self.absent: frozenset[str] = frozenset()
         self.strangers: list[str] = []
         self.variables = Variables()
 

@@ -51,6 +51,13 @@ SILENT_OPTIONS = frozenset(
 )
 """Options that a plan never names: they take effect when a file is read, or never."""
 
+WAITS = {
+    "schedule": "at the times of its schedule",
+    "on_demand": "at the first connection",
+    **dict.fromkeys(NEEDS, "after what it needs"),
+}
+"""Options by which a watcher has no process until its time comes, and when that is."""
+
 PARTS = {"env": FRESH, "hooks": LIVE, "live": LIVE, "ready": LIVE}
 """The options whose keys can be set one by one, and the effect of a change of one."""
 
@@ -65,6 +72,7 @@ class Running(NamedTuple):
     loaded: Options | None  # all of them as they were loaded; None if it was added at run time
     standing: str  # UP, IDLE, FINISHED, FAILED or STOPPED
     is_waiting: bool = False  # whether it is up, and has no process until its time comes
+    is_outdated: bool = False  # whether a run goes on with options of before
 
 
 class Present(NamedTuple):
@@ -139,7 +147,8 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
         if found is None or found.name != watcher.name:
             starts = START if watcher.options["autostart"] else ""
             target = Target(watcher.options, watcher.options)
-            steps.append(Step(watcher.name, ADD, starts, target=target))
+            why = _when(watcher.options) if starts else ""
+            steps.append(Step(watcher.name, ADD, starts, why, target=target))
         else:
             step = _changed(found, watcher, other_sockets, NEEDS if key in overruled else ())
             if step is not None:
@@ -187,8 +196,10 @@ def _changed(
         why = other_sockets(running, options)
         if was_automatic and not is_automatic:
             processes, why = STOP, "autostart is off now"
-        elif fresh and not running.is_waiting:
-            processes, why = REPLACE, _other(fresh)
+        elif running.is_waiting and (lifted := _lifted(running.options, options)):
+            processes, why = START, f"it was waiting, and {_other(lifted)}"
+        elif not (running.is_waiting or options["schedule"]) and (fresh or running.is_outdated):
+            processes, why = REPLACE, _other(fresh or [change.option for change in set_now])
         elif why:
             processes = REPLACE
     elif is_automatic and not was_automatic:
@@ -198,7 +209,21 @@ def _changed(
     if not changes and not processes:
         return None
     target = Target(options, watcher.options)
+    when = _when(options) if processes == START else ""
+    why = "; ".join(filter(None, (why, when)))
     return Step(running.name, CHANGE, processes, why, tuple(changes), target)
+
+
+def _when(options: Options) -> str:
+    """Return when a watcher that is started has its first process; "" for at once."""
+    return next((WAITS[key] for key in WAITS if options[key]), "")
+
+
+def _lifted(before: Options, after: Options) -> list[str]:
+    """Return the options that a watcher may wait for, and no longer has; none if others stay."""
+    if any(after[name] for name in WAITS):
+        return []
+    return [name for name in WAITS if before[name]]
 
 
 def _is_worth_a_try(
@@ -206,7 +231,8 @@ def _is_worth_a_try(
 ) -> bool:
     """Whether one that has ended by itself may fare otherwise now."""
     if running.standing == FINISHED:
-        return bool(fresh) or (options["respawn"] and not running.options["respawn"])
+        runs_again = (name for name in ("respawn", "schedule", "on_demand") if options[name])
+        return bool(fresh) or any(not running.options[name] for name in runs_again)
     return running.standing == FAILED and bool(changes)
 
 
@@ -239,7 +265,7 @@ def three_way(
         if name in PARTS:
             changes += _parts(name, before, wanted, filed)
         elif before != wanted:
-            effect = FRESH if needs_fresh(name) else LIVE
+            effect = FRESH if needs_fresh(name, before, wanted) else LIVE
             changes.append(Change(name, _shown(before), _shown(wanted), effect))
         elif wanted != filed:
             changes.append(Change(name, _shown(before), _shown(filed), KEPT))

@@ -31,7 +31,7 @@ _NAMES = regex(
     re.ASCII,
 )
 _UPPER = regex(r"\$([A-Z][A-Z0-9_]*)", re.ASCII)
-_BRACES = regex(r"\$\{(\w+)\}", re.ASCII)
+_BRACES = regex(r"\$\{(\w+)(?::?[-=?+][^{}]*)?\}", re.ASCII)
 _WILD = regex(r"[*?\[]")
 
 
@@ -144,7 +144,7 @@ class Environments:
                     )
                     findings.warn(section, key, said)
             for found in _BRACES.finditer(text):
-                said = f"{found[0]} stays as it is; write $(circus.env.{found[1]})"
+                said = f"${{{found[1]}}} stays as it is; write $(circus.env.{found[1]})"
                 findings.warn(section, key, said)
 
     def of(self, name: str) -> dict[str, str]:

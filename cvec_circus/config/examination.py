@@ -24,7 +24,7 @@ from cvec_circus.config.section import ENV, KINDS, Entry, Findings, Place, Secti
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.checks import FAMILIES
-from cvec_circus.options.doubts import doubts
+from cvec_circus.options.doubts import SHARING, doubts
 from cvec_circus.options.expand import names_in, without_variable
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.references import references
@@ -42,10 +42,11 @@ _ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
 _OF_NETWORKS = frozenset({"host", "port", "interface"})
+_OF_PATHS = frozenset({"umask", "replace"})
 _TEXTS = frozenset({"text", "command", "args", "endpoint", "log"})
 _LIKE_AN_OPTION = regex(r"([A-Za-z_][\w.]*)\s*[=:]")
 _HASH = regex(r"\s#(?:\s|$)")
-_VARIABLE = regex(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
+_VARIABLE = regex(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{(\w+)(?::?[-=?+][^{}]*)?\})", re.ASCII)
 _OPERATOR = regex(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
 _CODE = regex(r"-\w*c")
 
@@ -129,8 +130,7 @@ class _Slips:
             for key in section.own_keys():
                 self._look_at_value(section, key, section.written[key])
         for socket in self._build.everything.sockets:
-            if socket.options["path"]:
-                self._look_at_path(socket.section)
+            self._look_at_path(socket.section, bool(socket.options["path"]))
         for watcher in self._build.everything.watchers:
             if watcher.options.cmd and inheritance.KEY not in watcher.section.lacks:
                 self._look_at_command(watcher.section, watcher.options)
@@ -178,7 +178,7 @@ class _Slips:
         for word, found in {match[0]: match for match in _VARIABLE.finditer(text)}.items():
             name = found[1] or found[2]
             if name != "WID":
-                where = "anywhere" if found[2] else "here"
+                word, where = (f"${{{name}}}", "anywhere") if found[2] else (word, "here")
                 said = f"{word} is not replaced {where}; write $(circus.env.{name})"
                 self._warn(section, key, said)
 
@@ -191,12 +191,15 @@ class _Slips:
                 for said in without_variable(text):
                     self._warn(section, key, said)
 
-    def _look_at_path(self, section: Section) -> None:
-        """Options that a socket with a path does not have."""
+    def _look_at_path(self, section: Section, has_path: bool) -> None:
+        """Options that only a socket with a path has, or only one without."""
         for key in section.own_keys():
-            if key in _OF_NETWORKS or (key == "family" and section.values[key] != "AF_UNIX"):
+            is_unix = key == "family" and section.values[key] == "AF_UNIX"
+            if has_path and (key in _OF_NETWORKS or (key == "family" and not is_unix)):
                 said = "has no effect, for the path makes it a unix socket; leave one of them out"
                 self._warn(section, key, said)
+            elif key in _OF_PATHS and not (has_path or "path" in section.values):
+                self._warn(section, key, "has no effect without a path; leave it out")
 
     # -- commands
 
@@ -244,7 +247,7 @@ class _Slips:
 
     def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
         for key, said in doubts(options, references(options), self._named_sockets):
-            self._doubt(section, key, said)
+            self._doubt(section, key, said, *SHARING)
         for key in section.own_keys():
             family, dot, check = key.partition(".")
             is_check = dot and family in FAMILIES and check not in options[family]

@@ -6,8 +6,9 @@ watchers. So the files are read until two readings a moment apart are the same.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.build import Build
@@ -29,7 +30,7 @@ def reread(
     environ: Mapping[str, str],
     cwd: str,
     there: There,
-    former: Collection[str],
+    former: Configuration,
     inspect: Callable[[Build], None],
 ) -> Configuration:
     """Read a configuration as `readers.document.load` does, once it is settled. It blocks.
@@ -37,12 +38,12 @@ def reread(
     Args:
         path, environ, cwd: As for `load`.
         there: What the daemon has beside the file.
-        former: The `sources` of the configuration that is read again.
+        former: The configuration that is read again.
         inspect: Adds to the findings what only the classes of plugins, and this machine, can tell.
 
     Raises:
-        ConfigError: Every problem that `--check` finds, what was included and is gone, or a file
-            that is written all the time.
+        ConfigError: Every problem that `--check` finds, what is included and is gone or was never
+            there, or a file that is written all the time.
     """
     ends_at = SYSTEM.monotonic() + PATIENCE
     while True:
@@ -64,11 +65,16 @@ def reread(
     return configuration
 
 
-def _gone(document: Document, former: Collection[str]) -> list[str]:
-    """Name what is included, was there before, and cannot be read now."""
-    hint = "it was read before; put it back, or take it out of [circus]"
-    return [
-        f"{place}: [circus] {said}; {hint}" if place else f"{said}; {hint}"
-        for path, place, said in document.absent
-        if path in former
-    ]
+def _gone(document: Document, former: Configuration) -> list[str]:
+    """Name what is included and cannot be read now. What could not be read before either, such as
+    an optional folder, is left to the warnings; so is a pipe that was not read before."""
+    found = []
+    for path, place, said in document.absent:
+        if path in former.sources:
+            said += "; it was read before; put it back, or take it out of [circus]"
+        elif not former.sources or path in former.absent or os.path.exists(path):
+            continue
+        else:
+            said += "; make it, or correct its name"
+        found.append(f"{place}: [circus] {said}" if place else said)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,12 @@ PLUGIN_PREFIX = "plugin:"
 """How the name of a plugin's watcher begins."""
 
 KINDS = (CIRCUS, WATCHER, SOCKET, PLUGIN, ENV)
+TOML = ".toml"
+"""How the names of files in that format end."""
+
+_HEADER = regex(r"\[(watcher|socket|plugin|env):([\w-]+)\]", re.ASCII)
+"""One that TOML writes with a dot."""
+
 _KIND = regex(r"\w+")
 _NONE: frozenset[str] = frozenset()
 
@@ -189,6 +196,8 @@ class Findings:
         """
         if is_detail and not self.thorough:
             return
+        if place is not None and place.path.endswith(TOML):
+            text = _HEADER.sub(r"[\1.\2]", text)
         said = [f"[{header}]" if header else "", f"{key}:" if key else "", text]
         text = printable(" ".join(filter(None, said)))
         self._all.append(Finding(place, text, header, is_problem, is_detail, key))

@@ -16,13 +16,13 @@ from cvec_circus.commands import table
 from cvec_circus.control.server import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.rights import Accounts, judge
+from cvec_circus.options.rights import judge
 from cvec_circus.wire import messages
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command
-    from cvec_circus.commands.target import CommandTarget
+    from cvec_circus.commands.target import CommandTarget, Wanted
     from cvec_circus.control.ownership import Guard
     from cvec_circus.control.server import Request
 
@@ -33,9 +33,10 @@ MOST = 1000
 """How many messages may wait for look-ups; more are refused."""
 
 Problem = Optional[CircusError]
-LookUp = Callable[[Mapping[Accounts, str], Callable[[Optional[OptionError]], object]], object]
-"""Looks up accounts on another thread, then calls a function with what is wrong with them, or None.
-Raises CircusError if that is impossible now."""
+
+LookUp = Callable[["Wanted", Callable[..., object]], object]
+"""Looks things up on another thread, then calls a function with what is wrong with the accounts, or
+None, and with warnings. Raises CircusError if that is impossible now."""
 
 
 class Dispatcher:
@@ -48,7 +49,7 @@ class Dispatcher:
         target: The supervisor.
         clock: Gives the replies their time.
         guard: Raises for a request that its sender may not make.
-        look_up: Looks up the accounts in a message; by default they are used unchanged.
+        look_up: Looks up what a message names; by default it is used unchanged.
         conceal: Returns what an error says without the values of variables.
         hide: Returns an answer without the values that are known to be secrets.
         note: Called after an order, before its answer: a crash must not undo what was answered.
@@ -59,7 +60,7 @@ class Dispatcher:
         target: CommandTarget,
         clock: Clock = SYSTEM,
         guard: Guard | None = None,
-        look_up: LookUp = lambda accounts, then: then(None),
+        look_up: LookUp = lambda wanted, then: then(None),
         conceal: Callable[[Any], Any] | None = None,
         hide: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         note: Callable[[], object] = lambda: None,
@@ -100,27 +101,33 @@ class Dispatcher:
         reply.keep(bool(props.get("waiting")) or command.waits)
         call = command.call(self._target, props, reply)
 
-        def now(problem: CircusError | None = None) -> None:
+        def now(problem: CircusError | None = None, warnings: Sequence[str] = ()) -> None:
             if guard is not None:
                 guard(command.name, props)
             if command.mutating and self._target.stopping and not command.urgent:
                 raise SupervisorStopped(STOPPING)
             if problem is not None:
                 raise problem
+            if warnings:
+                props["warnings"] = [*props.get("warnings", ()), *warnings]
             fields = command.execute(call)
             if command.mutating and not reply.cast:
                 self._note()
             if fields is not None:
                 reply.ok(**fields)
 
-        def later(problem: CircusError | None) -> None:
+        def later(problem: CircusError | None, warnings: Sequence[str] = ()) -> None:
             with answering(reply):
-                now(problem)
+                now(problem, warnings)
 
-        accounts = partial(command.accounts, call)
+        def wanted() -> Wanted:
+            found = command.wanted(call)
+            # The program knows its hooks, and a guarded client may not set any.
+            return found if guard is None and not reply.is_program else found._replace(hooks=())
+
         given = props.get("name")
         names = () if given is None else (given,) if isinstance(given, str) else given
-        pending = Pending(accounts, now, later, reply.waits_here)
+        pending = Pending(wanted, now, later, reply.waits_here)
         self.deferred.carry_out(reply.client, names, pending)
 
 
@@ -203,9 +210,9 @@ def explain(problem: Exception) -> tuple[str, int]:
 class Pending(NamedTuple):
     """One message, and how to carry it out. Immutable."""
 
-    accounts: Callable[[], Mapping[Accounts, str]]  # to look up, asked when the message is next
+    wanted: Callable[[], Wanted]  # to look up, asked when the message is next
     now: Callable[[], object]  # carries it out, or raises why not
-    later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
+    later: Callable[..., object]  # carries it out, or answers why not: see `LookUp`
     waits_here: bool = False  # its sender holds up the supervisor thread until it is carried out
 
 
@@ -217,11 +224,12 @@ class Queued:
     def __init__(self, keys: Sequence[Hashable], message: Pending) -> None:
         self.keys = keys
         self.message = message
-        self.is_looked_up = False  # its accounts are being looked up
+        self.is_looked_up = False  # what it names is being looked up
 
 
 class Deferred:
-    """The messages whose users and groups are being looked up. Owned by the supervisor thread.
+    """The messages that name users, groups or hooks, which are being looked up. Owned by the
+    supervisor thread.
 
     A look-up may take long. Only messages that need one wait, and later messages of the same client
     about the same watcher, which keep their order. A message about several watchers keeps its place
@@ -244,15 +252,15 @@ class Deferred:
         if not self._lines.keys().isdisjoint(queued.keys):
             self._admit(queued)
             return
-        accounts = message.accounts()
+        wanted = message.wanted()
         if message.waits_here:
-            judge(accounts)
-        if not accounts or message.waits_here:
+            judge(wanted.accounts)
+        if not wanted or message.waits_here:
             message.now()
             return
         self._admit(queued)
         try:
-            self._begin(queued, accounts)
+            self._begin(queued, wanted)
         except CircusError:
             self._pop(queued)
             raise
@@ -276,13 +284,15 @@ class Deferred:
         for queued in dict.fromkeys(chain.from_iterable(lines.values())):
             queued.message.later(SupervisorStopped("the supervisor has stopped"))
 
-    def _begin(self, queued: Queued, accounts: Mapping[Accounts, str]) -> None:
+    def _begin(self, queued: Queued, wanted: Wanted) -> None:
         queued.is_looked_up = True
-        self._look_up(accounts, lambda problem: self._looked_up(queued, problem))
+        self._look_up(wanted, partial(self._looked_up, queued))
 
-    def _looked_up(self, queued: Queued, problem: OptionError | None) -> None:
+    def _looked_up(
+        self, queued: Queued, problem: OptionError | None, warnings: Sequence[str] = ()
+    ) -> None:
         if self._is_next(queued):  # else refused meanwhile
-            queued.message.later(problem)
+            queued.message.later(problem, warnings)
             self._pop(queued)
             self._go_on(queued.keys)
 
@@ -300,9 +310,9 @@ class Deferred:
                 continue
             problem = None
             try:
-                accounts = queued.message.accounts()
-                if accounts:
-                    self._begin(queued, accounts)
+                wanted = queued.message.wanted()
+                if wanted:
+                    self._begin(queued, wanted)
                     continue
             except CircusError as error:
                 problem = error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.base.patterns import regex
 from cvec_circus.exc import SocketError
-from cvec_circus.options.endpoint import why_no_endpoint
+from cvec_circus.options.endpoint import why_no_endpoint, why_too_long
 from cvec_circus.options.rights import why_no_user
 from cvec_circus.system.paths import why_no_socket
 
@@ -35,6 +35,8 @@ _ROOT = (
     "any local user can run programs as root through it; "
     "set endpoint = ipc:///run/... to prevent that"
 )
+
+_NO_FILE = "which is no file; write endpoint = ipc://PATH"
 
 
 class Access(NamedTuple):
@@ -83,7 +85,7 @@ class Judgement(NamedTuple):
 
 
 def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
-    """Yield the problems of a daemon's endpoints, whatever the machine.
+    """Yield the problems and risks of a daemon's endpoints, whatever the machine.
 
     A start and a check of the configuration both ask here. What cannot be together with another
     endpoint or socket is found when the configuration is read.
@@ -102,6 +104,12 @@ def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
             yield Judgement(option, f"{endpoint}: other machines can listen to it", False)
     if reason := why_no_user(circus["endpoint_owner"]):
         yield Judgement("endpoint_owner", reason, True)
+    for option, is_set in (
+        ("endpoint_mode", circus["endpoint_mode"] != OURS_ALONE.mode),
+        ("endpoint_owner", circus["endpoint_owner"] is not None),
+    ):
+        if is_set and not has_file(circus["endpoint"]):
+            yield Judgement(option, f"has no effect on {circus['endpoint']}, {_NO_FILE}", False)
 
 
 def examine(circus: Mapping[str, Any], allow_remote: bool = False) -> list[str]:
@@ -136,7 +144,9 @@ def why_not_here(endpoint: str, cwd: str) -> str:
     """
     transport, _, address = endpoint.partition("://")
     if has_file(endpoint):
-        return why_no_socket(os.path.join(cwd, address))
+        whole = os.path.join(cwd, address)
+        reason = why_too_long(os.path.normpath(whole))
+        return f"{whole} has {reason}" if reason else why_no_socket(whole)
     if transport != "tcp":
         return ""
     try:

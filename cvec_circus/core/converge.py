@@ -68,12 +68,15 @@ class Steps(Scheduler):
             places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
             self.go_on(watcher, process)
         if had_gap and watcher.run is not None and watcher.run.at <= self.now():
-            watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
-            self.note(watcher, watcher.missed)
+            watcher.missed = self.ports.timetable.missed(watcher.run)
+            if watcher.missed:
+                self.note(watcher, watcher.missed)
             watcher.last_run = watcher.run
         watcher.run = None if had_gap else watcher.run  # worked out anew, by the calendar
         wanted = watcher.goal.generation
         olds = [process for process in places.fresh if process.generation < wanted]
+        if watcher.finishes_run and places.held <= watcher.goal.numprocesses:
+            olds = []
         if olds and watcher.is_running and watcher.wants_to_run:
             way_back = any(process.proved for process in olds)
             cause, undo = watcher.settings.generation.cause, watcher.settings.undo_nothing()

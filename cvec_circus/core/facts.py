@@ -158,11 +158,11 @@ class Recorder(Spawner):
             self._reschedule(fact)
 
     def _reschedule(self, fact: Rescheduled | Missed) -> None:
-        if isinstance(fact, Missed):
+        if isinstance(fact, Rescheduled):
+            fact.watcher.run = fact.run
+        elif fact.text != fact.watcher.missed:  # the ledger may have said the same
             fact.watcher.missed = fact.text
             self.note(fact.watcher, fact.text)
-        else:
-            fact.watcher.run = fact.run
 
     def _exited(self, fact: Exited) -> None:
         watcher, process, status, leaves, report, failure, is_captured, oom = fact

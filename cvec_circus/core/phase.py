@@ -5,7 +5,8 @@ phase        meaning
 ===========  ======================================================================
 up           every place has a process that is proved and ready
 starting     processes start, or are not proved yet
-unready      a process was not ready in time, or does not pass a check any more
+unready      a process was not ready in time, or does not pass a check any more: it may be
+             stopped for that
 backoff      a process has died too early or before it was ready, or could not be started
 waiting      it is to be up, and waits for something else: see `conditions`
 reloading    a rollout replaces its processes
@@ -22,6 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, WAITING
+from cvec_circus.wire.cause import LIVE
 
 FAILING = frozenset({"backoff", "unready"})
 """Phases of a watcher that may still become ready after a failed attempt."""
@@ -47,6 +49,8 @@ def _of_running(watcher: Any) -> str:
     places, rollout = watcher.places, watcher.rollout
     if watcher.life is OPENING or not places.slots:
         return "up" if watcher.is_ready else "starting"
+    if any(one.has_leader and one.cause.text == LIVE.text for one in places.ending):
+        return "unready"
     if not places.unwell.keys().isdisjoint(places.fresh):
         return "unready"
     if any(_backs_off(watcher, wid) for wid, memory in places.backoffs.items() if memory.deaths):

@@ -146,6 +146,9 @@ class Timetable(Protocol):
     def next_run(self, watcher: Watcher, last: Run | None) -> Run:
         """Work out the next run of a watcher with a schedule, after its last one."""
 
+    def missed(self, run: Run) -> str:
+        """Say which runs of a job have come from one on until now, "" for none."""
+
     def forget(self, watcher: Watcher) -> None:
         """Note that a watcher has no next run: it should be down, or no longer has a schedule."""
 

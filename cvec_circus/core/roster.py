@@ -203,8 +203,9 @@ class Roster(Watchers):
 
     def to_reload(self) -> list[Watcher]:
         """Return the watchers that a reload of all covers: one stopped by an order stays stopped,
-        one that gave up is tried again."""
-        return [one for one in self.watchers() if one.goal.up or one.goal.word == "giveup"]
+        one that gave up is tried again, and the run of a job goes on."""
+        wanted = [one for one in self.watchers() if one.goal.up or one.goal.word == "giveup"]
+        return [one for one in wanted if not (one.options.schedule and one.is_running)]
 
     def _roll(self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False) -> None:
         """Want a watcher up, with every current process replaced by one of the next generation."""
@@ -232,14 +233,15 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        needs = any(map(needs_fresh, changed))
+        needs = any(needs_fresh(name, undo.options.get(name), options[name]) for name in changed)
         if watcher.is_gone and watcher.goal.word != THE_END and (needs or "hooks" in changed):
             watcher.reason = ""  # it is about options that are gone
         if watcher.life is WAITING:
             self.steps.depend(watcher)
         self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
         self.steps.take_over(watcher, changed)
-        rolls = (needs or given.fresh) and watcher.is_running and watcher.wants_to_run
+        rolls = given.fresh or (not watcher.finishes_run and (needs or watcher.is_outdated))
+        rolls = rolls and watcher.is_running and watcher.wants_to_run
         at_stake = {name: options[name] for name in changed}
         at_stake.update((n, options[n]) for n in watcher.at_stake() if n in options)
         ends = None
@@ -254,6 +256,9 @@ class Roster(Watchers):
         if rolls:
             names = (*changed, *given.dropped)
             self._roll(watcher, given.cause, undo._replace(names=names))
+        elif needs and watcher.finishes_run and watcher.is_running:
+            generation = watcher.settings.renew(given.cause)
+            watcher.goal = watcher.goal._replace(generation=generation)
         self.touch(watcher)
 
     def _add(self, given: orders.Add, wait: Wait | None) -> None:

@@ -142,6 +142,17 @@ class Watcher:
         return not self.options.respawn or bool(self.options.schedule)
 
     @property
+    def finishes_run(self) -> bool:
+        """Whether what runs keeps the options that its run began with, unless an order replaces
+        it: as with cron, other ones count from the next run on."""
+        return bool(self.options.schedule) and self.rollout is None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a process keeps options that are no longer those of the watcher."""
+        return any(one.generation < self.goal.generation for one in self.places.fresh)
+
+    @property
     def stops_first(self) -> bool:
         """Whether a stale process ends before its successor starts."""
         is_recreated = self.rollout is not None and self.rollout.surge == 0

@@ -25,11 +25,28 @@ if TYPE_CHECKING:
 
 PROG = "cvec_circusctl"
 
-WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
+KEYFILE = ("--ssh-keyfile", "--ssh_keyfile")
+WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", *KEYFILE, "--completion"})
 """Options that take the next word."""
 
 COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
+
+ELSEWHERE = {
+    "top": "the program cvec_circus-top",
+    "version": "--version, or `ping` for that of the daemon",
+    "shutdown": "quit",
+    "tail": "logs --follow",
+    "ps": "stats",
+    "scale": "set NAME numprocesses NUMBER",
+    "show": "options NAME",
+    "config": "options NAME, or globaloptions for the daemon's",
+    "remove": "rm",
+    "delete": "rm",
+    "reread": "reloadconfig --dry-run",
+    "update": "reloadconfig",
+}
+"""What people type who know another supervisor, and what does that here."""
 
 _NEGATIVE = regex(r"-[0-9.]+")
 _HELP = "help"
@@ -88,6 +105,8 @@ def find(name: str) -> Command:
     command = table.find(name)
     if command is None:
         hint = did_you_mean(name, (*table.NAMES, _HELP)) or "; no such command; `help` lists them"
+        if name in ELSEWHERE:
+            hint = f"; no such command; use {ELSEWHERE[name]}"
         raise ArgumentError(f"{name}: {hint[2:]}")
     return command
 
@@ -193,10 +212,10 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
 def add_switches(parser: argparse._ActionsContainer, command: Command) -> None:
     """Declare the switches of a command; their destination is " PROPERTY", which no option has."""
     for switch in command.switches_shown:
-        spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
+        spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('-', '_')}"))
         how: dict[str, Any] = {"action": "store_const", "const": switch.value}
         if switch.value is None:
-            how = {"metavar": switch.name.upper()}
+            how = {"metavar": switch.prop.upper()}
         text = switch.doc or command.by_name[switch.prop].help
         parser.add_argument(*spellings, dest=f" {switch.prop}", help=text, **how)
 
@@ -218,7 +237,7 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
         metavar="SERVER",
         help=("reach the daemon of that machine through the system's ssh"),
     )
-    add("--ssh_keyfile", metavar="FILE", help="the private key to use with --ssh")
+    add(*KEYFILE, metavar="FILE", help="the private key to use with --ssh")
 
 
 def _properties(command: Command, rest: Sequence[str], options: argparse.Namespace) -> Fields:

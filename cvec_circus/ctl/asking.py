@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import exc
 from cvec_circus.base.figures import counted, first_of
 from cvec_circus.ctl.output import plain, say
+from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _of_set(client: Client, properties: Fields) -> str:
     names = []
     for name, one in each.items():
         shown = one.get("options", {})
-        keys = [key for key in options if needs_fresh(key) and _differs(key, options[key], shown)]
+        keys = [key for key in options if _replaces(key, options[key], shown)]
         fresh.update(dict.fromkeys(keys))
         names += [name] if keys else []
     asked = names[0] if len(names) == 1 else names
@@ -82,6 +83,14 @@ def _of_set(client: Client, properties: Fields) -> str:
     whose = "its" if len(names) == 1 else "their"
     which = f"{', '.join(fresh)} of {first_of(names, MOST_NAMES)}"
     return f"set {which} and replace {whose} {counted(count, 'process')}? [y/N] "
+
+
+def _replaces(key: str, value: Any, shown: Fields) -> bool:
+    """Tell whether an option replaces processes, given those that the daemon shows."""
+    stream, dot, _ = key.partition(".")
+    if stream in STREAMS:
+        return not shown.get(f"{stream}_conf") or not (dot or value)
+    return needs_fresh(key) and _differs(key, value, shown)
 
 
 def _differs(key: str, value: Any, shown: Fields) -> bool:

@@ -33,7 +33,8 @@ Fields = dict[str, Any]
 def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
     """Print events until Ctrl-C, or until the reader of the output leaves.
 
-    The properties are `since` for events after that number, `topics` for some of those from now on.
+    The properties are `since` for events after that number, `limit` for so many past ones, and
+    `topics` for some of those from now on.
 
     Returns:
         The daemon's last reply; one that is an error is yet to be shown.
@@ -43,6 +44,7 @@ def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
         KeyboardInterrupt: Ctrl-C was typed.
     """
     from_history = "follow" in options.local
+    since = properties.get("since", 0) if from_history else None
     questions = [messages.call("globaloptions", {})]
     if from_history:  # a daemon that keeps no history refuses this itself
         questions.insert(0, messages.call("events", {"limit": 0}))
@@ -51,10 +53,11 @@ def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
             reply = client.exchange(question, options.timeout or CALL_TIMEOUT)
             if reply.get("status") != "ok":
                 return reply
+            if "seq" in reply and "limit" in properties:
+                since = max(since or 0, reply["seq"] - properties["limit"])
         pubsub = reply["options"]["pubsub_endpoint"]
         tunnel = options.tunnel
         pubsub = tunnel.local(pubsub) if tunnel else reachable(pubsub, endpoint)
-        since = properties.get("since", 0) if from_history else None
         as_json = options.json or options.prettify
         concealed = Concealed(client, options.timeout) if conceals(options) else None
         printer = Printer(properties.get("topics", ()), as_json, concealed)

@@ -105,7 +105,8 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     if names:
         others = [*dependants(runs, (one.name for one in lost))]
         depend = "depends" if len(others) == 1 else "depend"
-        more = f", and without {', '.join(others)}, which {depend} on that" if others else ""
+        on = "that" if len(lost) == 1 else "them"
+        more = f", and without {', '.join(others)}, which {depend} on {on}" if others else ""
         return f"{said}; the daemon runs without {names}{more}"
     if problems:
         return f"{said}; the daemon runs, but not everything in this file"

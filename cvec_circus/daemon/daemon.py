@@ -235,7 +235,8 @@ class Daemon:
         if self._unit is not None:
             supervisor.shutdown.announce = self._unit.stopping
         supervisor.loop.post(self._begun, supervisor)
-        supervisor.loop.post(supervisor.loop.post, self._prepare_upgrade, supervisor)
+        insist = supervisor.insist
+        supervisor.loop.post(supervisor.loop.post, insist, self._prepare_upgrade, supervisor)
         code = supervisor.run()
         logger.info("stopped")
         return code

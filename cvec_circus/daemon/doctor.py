@@ -12,7 +12,7 @@ from cvec_circus.system import doctor
 
 
 def report(as_json: bool) -> int:
-    """Print every check, for people or as the command `doctor` answers.
+    """Print every check, for people or as the field `checks` of an answer to `doctor`.
 
     Returns:
         The exit code: 0, whatever is lacking.

@@ -28,18 +28,16 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.sockets import unix
 from cvec_circus.stream.base import lane_of
-from cvec_circus.supervisor.hook_calls import EXTENDED
+from cvec_circus.supervisor.hook_calls import ADD, EXTENDED, GIVEN
 from cvec_circus.supervisor.launching import command, environment
 from cvec_circus.supervisor.reload.locating import FILES as FILES_OF_THE_DAEMON
 from cvec_circus.supervisor.reload.locating import is_file
 from cvec_circus.system import cgroup, executables, modules, paths, privileges, statedir, units
+from cvec_circus.system.completion import PROGRAMS
 from cvec_circus.system.launch import ONLY_HERE
 from cvec_circus.system.launch_shim import too_high
 from cvec_circus.system.paths import make_it
 from cvec_circus.system.syslog import Sender
-
-GIVEN = ("watcher", "arbiter", "hook_name")
-"""What every hook is called with, by name."""
 
 FIRST_WID = "1"
 
@@ -98,7 +96,9 @@ class _Machine:
         runs = [*everything.watchers, *everything.plugins]
         envs = [self._environment(one.section, one.options) for one in runs]
         # What one watcher adds to the daemon's path is there for all.
-        added = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
+        added = dict.fromkeys(
+            env.get("PYTHONPATH", "") for one, env in zip(runs, envs) if _imports(one.options)
+        )
         folders = [folder for path in added for folder in path.split(os.pathsep) if folder]
         self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
@@ -237,7 +237,10 @@ class _Machine:
             if reason:
                 inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
                 would_get = not options.copy_env and "PATH" not in options.env
-                if would_get and not self._why_not_run(program, inherited, folder, as_us):
+                renamed = f"cvec_{os.path.basename(program)}"
+                if renamed in PROGRAMS:
+                    reason += f"; it is called {renamed} here"
+                elif would_get and not self._why_not_run(program, inherited, folder, as_us):
                     reason += ONLY_HERE
                 elif "/" not in program:
                     reason += "; install it, or write its path"
@@ -266,8 +269,15 @@ class _Machine:
     ) -> None:
         reason = self._once(modules.why_not, dotted, tuple(self._pythonpath), given)
         if reason.startswith("there is no module"):
-            reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
+            reason += f" {ADD}"
         self._warn(section, key, reason)
+
+
+def _imports(options: WatcherOptions) -> bool:
+    """Tell whether the daemon imports anything for a watcher."""
+    streams = (options[stream].get("class", "") for stream in STREAMS)
+    hooks = options.hooks.values()
+    return any("." in name for name in streams) or any(not hook.command for hook in hooks)
 
 
 def _why_too_high(limit: str, value: int) -> str:

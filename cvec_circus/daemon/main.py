@@ -98,10 +98,10 @@ def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     except (exc.CircusError, OSError) as error:
         failure = error
     said = str(failure) if isinstance(failure, exc.CircusError) else sentence(failure)
-    said = configuration.variables.conceal(said)
-    if arguments.config:
+    if arguments.config:  # the variables of the demonstration are ours, and no secrets
         from cvec_circus.daemon.failure import explained
 
+        said = configuration.variables.conceal(said)
         said = explained(said, arguments.config, os.environ, cwd, arguments.allow_remote)
     raise exc.CircusError(said) from failure
 

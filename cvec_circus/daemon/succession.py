@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MODULE, TRIAL = "cvec_circus.daemon.main", "cvec_circus.daemon.trial"
 """What the new Python runs. A version that knows no upgrade has no trial, so it is never run."""
 
+SCRIPTS = ("cvec_circusd", "circusd")
+"""The names of the scripts that start a daemon, ours and that of the package `circus`."""
 
 LOG_TIMEOUT = 1.0
 """Seconds for what was logged last."""
@@ -49,10 +51,7 @@ class MainSuccession:
     ) -> None:
         self._words, self._estate = list(words), estate
         self._signals, self._log, self._unit = signals, log, unit
-
-        script = os.path.realpath(sys.argv[0])
-        checkout = os.path.dirname(os.path.dirname(script))
-        self._script = script if checkout == PACKAGE_PARENT else None
+        self._started = os.path.realpath(sys.argv[0])  # a script, or a module that -m has run
 
     def find(self, python: str | None) -> str:
         """See `Succession`."""
@@ -72,9 +71,11 @@ class MainSuccession:
 
     def trial(self, python: str, fd: int) -> LaunchSpec:
         """See `Succession`."""
-        front = ["-m", TRIAL]
-        if self._runs_again(python):  # no other Python finds what a script in a checkout does
-            add = f"import runpy, sys; sys.path[0] = {PACKAGE_PARENT!r}"
+        front, script = ["-m", TRIAL], self._script_of(python)
+        if script is not None:  # find what that does
+            folder = os.path.dirname(script)
+            first = PACKAGE_PARENT if folder == os.path.join(PACKAGE_PARENT, "bin") else folder
+            add = f"import runpy, sys; sys.path[0] = {first!r}"
             front = ["-c", f"{add}; runpy.run_module({TRIAL!r}, run_name='__main__')"]
         return LaunchSpec(
             [python, *front, *self._words],
@@ -88,11 +89,20 @@ class MainSuccession:
         return {**os.environ, **(self._unit.environment() if self._unit is not None else {})}
 
     def _argv(self, python: str) -> list[str]:
-        front = [str(self._script)] if self._runs_again(python) else ["-m", MODULE]
-        return [python, *front, *self._words]
+        script = self._script_of(python)
+        return [python, *(["-m", MODULE] if script is None else [script]), *self._words]
 
-    def _runs_again(self, python: str) -> bool:
-        return self._script is not None and python == sys.executable
+    def _script_of(self, python: str) -> str | None:
+        """Return the script that a Python is to run: the one of now, or that of its name beside
+        another Python; None for the module, which -m looks for in the current directory first.
+
+        A module that -m has run is no script: as such it would find the modules beside it, by names
+        that a user's own may have.
+        """
+        name = os.path.basename(self._started)
+        beside = os.path.join(os.path.dirname(python), name)
+        script = self._started if python == sys.executable else beside
+        return script if name in SCRIPTS and os.path.isfile(script) else None
 
     def settle(self, then: Callable[[], object]) -> None:
         """See `Succession`."""

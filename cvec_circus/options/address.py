@@ -11,7 +11,7 @@ from cvec_circus.base.named import NamedTuple
 
 ANY = frozenset({"0.0.0.0", "::"})
 _NAMES = {
-    "AF_INET": {"": "0.0.0.0", "*": "0.0.0.0", "localhost": "127.0.0.1"},
+    "AF_INET": {"": "0.0.0.0", "*": "0.0.0.0", "localhost": "127.0.0.1", "lo": "127.0.0.1"},
     "AF_INET6": {"": "::"},
 }
 _LISTENING = ("SOCK_STREAM", "SOCK_SEQPACKET")

@@ -12,6 +12,9 @@ _NONE = (0, "0%")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+SHARING = ("use_sockets", "stdin_socket", "listen_fds", "numprocesses", "rollout")
+"""The options that decide whether others answer for a new process."""
+
 SKIP = "skip"
 """What becomes of a run by default when the one before has not ended."""
 

@@ -33,6 +33,13 @@ def why_no_endpoint(text: str) -> str:
     return f"not an endpoint: {reason}; {FORM}" if reason else ""
 
 
+def why_too_long(path: str) -> str:
+    """Return why a path is too long for a unix socket, "" if it is not."""
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        return ""
+    return f"more than the {LONGEST_PATH} bytes that a unix socket can have"
+
+
 def _why_no_port(address: str) -> str:
     host, colon, port = address.rpartition(":")
     if not colon or not port or port.endswith("]"):

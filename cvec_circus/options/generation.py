@@ -9,6 +9,7 @@ from typing import Any
 
 from cvec_circus.base.named import NamedTuple
 from cvec_circus.options.checks import wants_watchdog
+from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.typed import ROWS, WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh
 from cvec_circus.wire.cause import Cause
@@ -181,7 +182,8 @@ def asked_of(options: WatcherOptions) -> int:
 
 
 def digest(options: WatcherOptions) -> str:
-    """Return a digest of the options whose change needs fresh processes."""
+    """Return a digest of what needs fresh processes when it changes."""
     state = {name: value for name, value in written(options).items() if needs_fresh(name)}
+    state.update((name, True) for name in STREAMS if name in state)
     text = json.dumps(state, sort_keys=True).encode()
     return f"{zlib.crc32(text):08x}{len(text):x}"

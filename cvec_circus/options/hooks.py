@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Callable, Union
 
 from cvec_circus.base.named import NamedTuple
@@ -52,6 +52,25 @@ class Hook(NamedTuple):
         return str(self.target)[len(EXEC) :].strip() if is_command else ""
 
 
+class Use(NamedTuple):
+    """A hook of a watcher, with what decides where it is found. Immutable."""
+
+    moment: str
+    hook: Hook
+    pythonpath: str
+    path: str  # for programs; "" for that of the daemon
+    folder: str  # of its programs; "" for that of the daemon
+
+
+def uses(hooks: Mapping[str, Hook | None], options: Mapping[str, Any]) -> Iterator[Use]:
+    """Yield some hooks of a watcher with all these options, less functions that a program gives."""
+    env, folder = options["env"] or {}, options["working_dir"] or ""
+    for moment, hook in hooks.items():
+        # A virtual environment has more folders, which depend on files.
+        if hook is not None and isinstance(hook.target, str) and not options["virtualenv"]:
+            yield Use(moment, hook, env.get("PYTHONPATH", ""), env.get("PATH", ""), folder)
+
+
 def to_hook(value: Any) -> Hook | None:
     """Return a hook as files, messages and programs give it; None for none.
 
@@ -67,7 +86,7 @@ def to_hook(value: Any) -> Hook | None:
     if not isinstance(value, str) or value.lstrip().startswith(EXEC):
         return Hook(_target(value))
     name, comma, ignore = value.partition(",")
-    return Hook(_target(name), bool(comma) and to_boolean(ignore))
+    return Hook(_target(name), bool(comma) and to_boolean(ignore.strip()))
 
 
 def to_hooks(value: Any) -> dict[str, Hook | None]:

@@ -11,6 +11,10 @@ from cvec_circus.options.nearest import did_you_mean
 REFERRING = frozenset({"cmd", "args", "shell_args", "shell", "use_sockets", "stdin_socket"})
 """The options that decide which sockets those are."""
 
+NO_SOCKET = "the command refers to no socket"
+UNREACHABLE = "has so_reuseport, so no client can connect to it before there is a process"
+"""What `on_demand` cannot be with."""
+
 
 def command_texts(options: Mapping[str, Any]) -> list[str]:
     """Return what a command is made of, as it is written."""

@@ -21,6 +21,7 @@ NICKNAMES = {
 }
 """What crontab(5) has for whole lines, and what they mean."""
 
+_FOR_SECONDS = "a newer cronsim, and so Python 3.10 or later"
 _INSTALL = "a schedule needs cronsim: pip install 'cvec_circus[schedule]'"
 
 
@@ -29,6 +30,17 @@ def to_schedule(value: Any) -> str:
     text = " ".join(to_text(value).split())
     Calendar().next_after(text, SYSTEM.time())
     return text
+
+
+def _is_right_in_any_month(schedule: str) -> bool:
+    from cronsim import CronSim, CronSimError
+
+    *others, _, weekday = schedule.split(" ")
+    try:
+        CronSim(" ".join((*others, "*", weekday)), datetime(2000, 1, 1))
+    except CronSimError:
+        return False
+    return True
 
 
 class Calendar:
@@ -84,6 +96,10 @@ class Calendar:
             wrong = str(error)[:1].lower() + str(error)[1:]
             form = NICKNAMES.get(schedule.lower(), FORM)
             said = f"{shown(schedule)} is not a schedule ({wrong}): write {form}"
+            if len(schedule.split()) == 6 and "number of fields" in wrong:
+                said = f"{shown(schedule)} has seconds, which need {_FOR_SECONDS}"
+            elif "day-of-month" in wrong and _is_right_in_any_month(schedule):
+                said = f"{shown(schedule)} never comes: no month in it has that day"
             raise ValueError(said) from None
         raise ValueError(f"{shown(schedule)} never comes")
 

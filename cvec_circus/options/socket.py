@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.options.endpoint import LONGEST_PATH
+from cvec_circus.options.endpoint import why_too_long
 from cvec_circus.options.table import Option, OptionTable
 
 _TYPES = ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET", "SOCK_RDM", "SOCK_RAW")
@@ -45,8 +45,8 @@ def check(options: Mapping[str, Any]) -> None:
         OptionError: Names the one that has to change.
     """
     path = options["path"] or None
-    if path is not None and len(os.fsencode(os.path.normpath(path))) > LONGEST_PATH:
-        raise OptionError("path", f"more than the {LONGEST_PATH} bytes that a unix socket can have")
+    if path is not None and (reason := why_too_long(os.path.normpath(path))):
+        raise OptionError("path", reason)
     if path is None and options["family"] == "AF_INET" and ":" in (options["host"] or ""):
         raise OptionError("host", "an IPv6 address; set family = AF_INET6")
     if path is None and options["family"] == "AF_UNIX":

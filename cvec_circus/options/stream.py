@@ -34,7 +34,7 @@ _PARTS = tuple(f"{stream}." for stream in STREAMS)
 
 
 def _row(part: str, kind: str, default: Any, **rest: Any) -> Option:
-    return Option(f".{part}", kind, default, reloads=True, **rest)
+    return Option(f".{part}", kind, default, **rest)
 
 
 PART_ROWS = (

@@ -69,12 +69,14 @@ class Variables:
         self._values, self._parts = dict(others._values), dict(others._parts)
         self._search = None
 
-    def show(self, texts: Iterable[str]) -> None:
-        """Conceal no value that is a part of one of these texts, such as names of watchers."""
-        everything = "\n".join(texts)
+    def show(self, texts: Iterable[str], path: str = "") -> None:
+        """Conceal no value that is a part of one of these texts, such as names of watchers, and no
+        folder with which an entry of a `PATH` begins, such as HOME: errors show that."""
+        everything, folders = "\n".join(texts), f":{path}"
         for found in (self._values, self._parts):
-            for value in [one for one in found if one in everything]:
-                del found[value]
+            for value in list(found):
+                if value in everything or (value[:1] == "/" and f":{value}" in folders):
+                    del found[value]
         self._search = None
 
     def conceal(self, text: str) -> str:

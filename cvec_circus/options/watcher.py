@@ -113,10 +113,13 @@ _BESIDE = {
     "uid": ("gid",),
     "numprocesses": ("singleton",),
     "on_demand": ("use_sockets", "stdin_socket"),
+    "overlap": ("schedule",),
+    "rollout": ("singleton",),
     "copy_path": ("copy_env",),
     "virtualenv": ("copy_env",),
     "shell_args": ("shell",),
     "listen_fds": ("use_sockets",),
+    "max_unavailable": ("max_surge",),
     **{f"{stream}.max_bytes": (f"{stream}.backup_count",) for stream in STREAMS},
 }
 _BESIDE_CHECKS = ("close_child_stdout", "close_child_stderr", "ready_interval", "ready_timeout")
@@ -231,7 +234,10 @@ PLUGIN_WATCHER_DEFAULTS = {"singleton": True, "priority": 1, "copy_env": True}
 """The defaults of a plugin's watcher that differ from those of other watchers."""
 
 
-def needs_fresh(name: str) -> bool:
-    """Return whether a change of that option takes effect with fresh processes only."""
+def needs_fresh(name: str, before: Any = None, after: Any = None) -> bool:
+    """Return whether a change of that option takes effect with fresh processes only.
+
+    The pipe of a process stays when another stream reads it: only the first one needs a pipe.
+    """
     option = WATCHER_OPTIONS.find(name)
-    return option is not None and option.reloads
+    return option is not None and option.reloads and not (name in STREAMS and before and after)

@@ -83,7 +83,9 @@ def run(assignment: Assignment) -> int:
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refused(assignment, error)
     if assignment.by_daemon and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that print() appears in the log at once
+        # What print() writes appears in the log at once, and whole lines, also if PYTHONUNBUFFERED
+        # is set: others write to the log, too.
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
     # The daemon's log has the endpoints already; a user who starts a plugin by hand wants to see
     # them.
     level = logging.DEBUG if assignment.by_daemon else logging.INFO

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus.options.endpoint import why_too_long
 from cvec_circus.system.paths import why_no_socket
 
 _ASIDE = frozenset({errno.EPERM, errno.EACCES, errno.EADDRINUSE, errno.EMFILE, errno.ENFILE})
@@ -55,7 +56,10 @@ def why_not(options: Mapping[str, Any]) -> tuple[str, str] | None:
         return key, f"this machine has no {kind}: {error.strerror}"
     with trial:
         if path:
-            reason = why_no_socket(os.path.abspath(path))
+            whole = os.path.abspath(path)
+            if reason := why_too_long(whole):
+                return "path", f"{whole} has {reason}"
+            reason = why_no_socket(whole)
             return ("path", reason) if reason else None
         return _why_not_there(trial, options)
 

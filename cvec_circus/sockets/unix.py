@@ -238,11 +238,11 @@ def _make_room(path: str, replace: bool, is_ours: bool = False) -> None:
         return
     if reason:
         raise FileExistsError(errno.EEXIST, reason)
-    if not (replace or _was_left(path)):
-        text = "a socket is there already; remove it, or set replace = True"
-        raise FileExistsError(errno.EEXIST, text)
     if not is_ours and is_served(path):
         text = f"{server_of(path)} serves the socket there; stop it first, or use another path"
+        raise FileExistsError(errno.EEXIST, text)
+    if not (replace or _was_left(path)):
+        text = "a socket is there already; remove it, or set replace = True"
         raise FileExistsError(errno.EEXIST, text)
     os.unlink(path)
 

@@ -166,6 +166,11 @@ class Stream:
         return self.losses.total
 
     @property
+    def trouble(self) -> str:
+        """What keeps it from writing, "" if nothing does. Any thread may read it."""
+        return ""
+
+    @property
     def waiting(self) -> bool:
         """Whether `look` is to be called in a second."""
         return self.losses.waiting
@@ -208,6 +213,10 @@ class Nowhere(Stream):
     def __init__(self, context: Context, why: str = "") -> None:
         super().__init__(context)
         self._why = why
+
+    @property
+    def trouble(self) -> str:
+        return self._why
 
     def write(self, block: bytes, pid: int) -> None:
         if self._why:

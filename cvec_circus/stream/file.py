@@ -115,7 +115,7 @@ class FileStream(FileNames, LineStream):
         self._rotates = self._max_bytes > 0 and self._backup_count > 0
         self._rotate_at = self._check_at = self._clock.monotonic()
         self._checked_size = 0
-        self._ragged = False
+        self._ragged = self._is_losing = False
         self._is_wanted = False  # a file that could not be opened by `reopen`
 
     def __call__(self, data: Mapping[str, Any]) -> None:
@@ -132,6 +132,13 @@ class FileStream(FileNames, LineStream):
         super().go_on(pid, line)
         if line.is_open:
             self._ragged = False  # the file ends with it
+
+    @property
+    def trouble(self) -> str:
+        is_open, trouble = self._file.is_open, self._file.trouble
+        if self._is_wanted and not is_open:
+            return f"cannot open {self.filename}: {trouble}"
+        return f"cannot write to {self.filename}: {trouble}" if self._is_losing else ""
 
     def open(self) -> None:
         """Open the file, unless it is open."""
@@ -188,6 +195,7 @@ class FileStream(FileNames, LineStream):
 
     def _append(self, buffers: Sequence[Buffer], size: int) -> None:
         lost = self._file.append(buffers, size) if self._file.is_open else size
+        self._is_losing = lost > 0
         if lost < size:
             self._ragged = lost > 0
         if lost:

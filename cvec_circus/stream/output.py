@@ -141,6 +141,11 @@ class Output:
         return self._lost_before + self._stream.lost
 
     @property
+    def trouble(self) -> str:
+        """See `Stream`. Any thread may read it."""
+        return self._stream.trouble
+
+    @property
     def unwritten(self) -> int:
         """Bytes in its pipes, and in the block that it writes just now. Any thread may read it."""
         return self._at_hand + sum(pipe.filled for pipe in list(self.pipes.values()))

@@ -35,6 +35,10 @@ class OwnStream(Stream):
         self._trouble = "not open"
         self._imports = False
 
+    @property
+    def trouble(self) -> str:
+        return self._trouble if self._called is None else ""
+
     def write(self, block: bytes, pid: int) -> None:
         """Pass on a block read from the pipe of a process."""
         if self._called is None:

@@ -74,6 +74,7 @@ class Pump:
         self._ended = False
         self._not_before = self._crashed_at = float("-inf")
         self._refusal = ""
+        self._died_of = ""  # the last one, before it could read
 
     @property
     def is_needed(self) -> bool:
@@ -230,6 +231,7 @@ class Pump:
             self._wakeup = Wakeup()
         wakeup = self._wakeup
         self.reader.begin(wakeup)
+        self._died_of = ""
         self._obey()
         while not self.reader.has_ended:
             if self.reader.turn():
@@ -258,9 +260,10 @@ class Pump:
             if is_second:
                 self._not_before = now + RETRY_DELAY
         try:
-            if not is_second:
+            before, self._died_of = self._died_of, repr(error)
+            if not (is_second or self._died_of == before):
                 name = f"thread {self.name} ({self.about})"
-                logger.error("%s died of %r; another one replaces it", name, error)
+                logger.error("%s died of %s; another one replaces it", name, self._died_of)
                 logger.debug("where %s died", name, exc_info=error)
         finally:
             if is_second:

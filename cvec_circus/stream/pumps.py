@@ -192,6 +192,11 @@ class Pumps:
     def _steps(self) -> int:
         return sum(pump.steps for pump in self._all())
 
+    def trouble(self, key: Hashable) -> str:
+        """Return what keeps the stream of that key from writing, "" if nothing does."""
+        outputs = (pump.reader.outputs.get(key) for pump in self._all())
+        return next((one.trouble for one in outputs if one is not None and one.trouble), "")
+
     @property
     def hanging(self) -> list[str]:
         """The threads that have not ended, as "THREAD (STREAMS; not written: ...)"."""

@@ -66,9 +66,9 @@ class PipeReader:
         self.steps = 0
 
     @property
-    def lost(self) -> dict[Hashable, int]:
-        """Bytes lost by each output that is not being closed. Safe from any thread."""
-        return {key: output.lost for key, output in list(self._outputs.items())}
+    def outputs(self) -> dict[Hashable, Output]:
+        """The outputs that are not being closed, by key. Safe from any thread."""
+        return dict(self._outputs)
 
     @property
     def unwritten(self) -> dict[str, int]:

@@ -59,6 +59,11 @@ class SyslogStream(LineStream):
         self._try_at = 0.0
         self._trouble = ""
 
+    @property
+    def trouble(self) -> str:
+        trouble = self._trouble
+        return f"cannot send to syslog {self._address}: {trouble}" if trouble else ""
+
     def reopen(self) -> None:
         """Resolve the address and connect to it."""
         self._try_at = self._clock.monotonic() + RETRY_DELAY

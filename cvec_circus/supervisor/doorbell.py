@@ -8,7 +8,7 @@ from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Connected, Facts
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.references import command_texts
+from cvec_circus.options.references import NO_SOCKET, UNREACHABLE, command_texts
 from cvec_circus.sockets.registry import SocketRegistry
 
 
@@ -64,10 +64,7 @@ class Doorbell:
             raise ValueError(f"{error.option}: {error.reason}") from error
         for one in managed:
             if one.so_reuseport:
-                reason = (
-                    "has so_reuseport, so no client can connect to it before there is a process"
-                )
-                raise ValueError(f"on_demand: socket {one.name} {reason}")
+                raise ValueError(f"on_demand: socket {one.name} {UNREACHABLE}")
         if not managed:
-            raise ValueError("on_demand: the command refers to no socket")
+            raise ValueError(f"on_demand: {NO_SOCKET}")
         return list(dict.fromkeys(one.fileno() for one in managed))

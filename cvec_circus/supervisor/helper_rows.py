@@ -177,7 +177,8 @@ class Statistics(Helper):
         """See `Helper`."""
         closes = self._circus["statsd_close_outputs"]
         given = {"close_child_stdout": closes, "close_child_stderr": closes}
-        return WATCHER_OPTIONS.complete({"cmd": self.module, "copy_env": True, **given})
+        own = {"PYTHONSAFEPATH": "1"}  # no module of it is in the current directory
+        return WATCHER_OPTIONS.complete({"cmd": self.module, "copy_env": True, "env": own, **given})
 
     def _take_port(self) -> None:
         host, _, port = self.address.partition("tcp://")[2].rpartition(":")

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Callable, NoReturn, Protocol
 
@@ -20,11 +20,11 @@ from cvec_circus.base.overrides import IDLE, begins_to_idle
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.control.server import FAULT
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
+from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, Use, target_name
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.options.words import split
-from cvec_circus.system import importing, programs, virtualenv
+from cvec_circus.system import executables, importing, modules, programs, virtualenv
 from cvec_circus.system.launch import LaunchError, LaunchSpec
 from cvec_circus.system.signals import to_name
 
@@ -39,6 +39,11 @@ VARIABLES = {
 """The variable in which a program finds each fact."""
 
 EXTENDED = "extended_stats"
+
+GIVEN = ("watcher", "arbiter", "hook_name")
+"""What every other hook is called with, by name."""
+
+ADD = "where the daemon looks; add its folder to PYTHONPATH in [env]"
 
 Rows = dict[int, dict[str, Any]]
 """The figures of processes by their pids."""
@@ -268,6 +273,22 @@ class Caller:
                 raise ValueError("its output is not a JSON object")
             facts["stats"].update(found)
         return Answer(not ended.exit_code, reason if ended.exit_code else "")
+
+
+def doubts_of(hooks: Iterable[Use]) -> Iterator[str]:
+    """Yield a warning for each hook that cannot be found now. Nothing is imported or run."""
+    for one in dict.fromkeys(hooks):
+        if one.hook.command:
+            path = one.path or os.environ.get("PATH", os.defpath)
+            program = split(one.hook.command)[0]
+            reason = executables.why_not(program, path.split(os.pathsep), one.folder)
+        else:
+            folders = [*filter(None, one.pythonpath.split(os.pathsep)), os.curdir]
+            given = () if one.moment == EXTENDED else GIVEN
+            reason = modules.why_not(str(one.hook.target), folders, given)
+            reason += f" {ADD}" if reason.startswith("there is no module") else ""
+        if reason:
+            yield f"hooks.{one.moment}: {reason}"
 
 
 def _pythonpath(options: WatcherOptions) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.options import rights
-from cvec_circus.options.expand import expand, expand_words, has_names, watcher_values
+from cvec_circus.options.expand import expand, expand_words, has_names, names_in, watcher_values
 from cvec_circus.options.references import command_texts, texts
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
@@ -86,6 +86,7 @@ class Template:
             nofile=None if "nofile" in limits else nofile,
             scores=_scores(options),
             pdeathsig=signal.SIGKILL if options.die_with_daemon else 0,
+            shown="" if options.executable or options.shell else written(options.cmd or ""),
         )
 
     @property
@@ -156,7 +157,9 @@ class Template:
         own = {"name": self._name, "wid": process.wid, "pid": process.pid}
         return watcher_values(self.options, self._env, {}, **own)
 
-    def check_spec(self, wid: int, argv: Sequence[str], env: Mapping[str, str]) -> LaunchSpec:
+    def check_spec(
+        self, wid: int, argv: Sequence[str], env: Mapping[str, str], shown: str = ""
+    ) -> LaunchSpec:
         """Return what starts a program that checks a process: as its user, in its folder.
 
         Args:
@@ -164,10 +167,11 @@ class Template:
                 that slot.
             argv: The program.
             env: Variables beside those of the watcher.
+            shown: What messages call the program; "" for its name.
         """
         variables = {**self._env, **env, MARK: f"{self._mark(wid)}{OF_CHECK}"}
         nofile = self._nofile
-        spec = self._spec._replace(argv=argv, env=variables, executable=None)
+        spec = self._spec._replace(argv=argv, env=variables, executable=None, shown=shown)
         return spec._replace(
             limits={}, scores={}, nofile=nofile, stdin=subprocess.DEVNULL, pdeathsig=0
         )
@@ -286,6 +290,19 @@ def listen_fds(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
     order = [number if number in names else next(others) for number in range(first, end)]
     shown = ":".join(names[fd].replace(":", "_") for fd in order)
     return order, {"LISTEN_FDS": str(len(order)), "LISTEN_FDNAMES": shown}
+
+
+def written(command: str | Sequence[str]) -> str:
+    """Return the program of a command as it is written, if a variable is in it, whose value no
+    message shows; "" otherwise."""
+    words = [command] if isinstance(command, str) else command
+    if not any(map(has_names, words)):
+        return ""
+    try:
+        word = split(command)[0] if isinstance(command, str) else words[0]
+    except (ValueError, IndexError):  # starting it says so
+        return ""
+    return word if any(name.lower().startswith("env.") for name in names_in(word)) else ""
 
 
 def command(options: WatcherOptions, values: Mapping[str, str]) -> list[str]:

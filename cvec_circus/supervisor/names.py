@@ -1,18 +1,25 @@
-"""Names that clients give: of watchers, as patterns; of users and groups, looked up on a thread."""
+"""Names that clients give: of watchers, as patterns; of users, groups and hooks, looked up on a
+thread."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.patterns import regex
 from cvec_circus.commands.base import MOST_PATTERNS
 from cvec_circus.exc import MessageError, OptionError
-from cvec_circus.options.rights import Accounts, judge
+from cvec_circus.options.rights import judge
 from cvec_circus.supervisor.chores import Chore
 from cvec_circus.wire.topics import fold
+
+if TYPE_CHECKING:
+    from cvec_circus.commands.target import Wanted
+    from cvec_circus.options.hooks import Use
 
 LONGEST = 1000
 MOST_REPEATS = 3
@@ -72,40 +79,50 @@ def names_filter(names: Sequence[str] | None, match: str) -> Callable[[str], boo
 
 
 class NameDesk:
-    """Looks up users and groups, which may take LDAP. Owned by the supervisor thread.
+    """Looks up users and groups, which may take LDAP, and hooks. Owned by the supervisor thread.
 
-    What is found is kept, for starting processes and for judging messages: see
+    What is found of accounts is kept, for starting processes and for judging messages: see
     `cvec_circus.system.accounts`.
     """
 
     def __init__(self, loop: Loop, chore: Chore) -> None:
         self._loop, self._chore = loop, chore
 
-    def look_up(
-        self, wanted: Mapping[Accounts, str], then: Callable[[OptionError | None], object]
-    ) -> None:
-        """Look up accounts, as `judge` takes them.
+    def look_up(self, wanted: Wanted, then: Callable[..., object]) -> None:
+        """Look up what a message names, accounts as `judge` takes them.
 
-        `then` gets what is wrong with them, None if nothing is, later.
+        `then` gets what is wrong with the accounts, None if nothing is, and warnings, later.
 
         Raises:
             CircusError: There is no thread for it.
         """
         self._chore.attempt(self._look_up, wanted, then)
 
-    def _look_up(
-        self, wanted: Mapping[Accounts, str], then: Callable[[OptionError | None], object]
-    ) -> None:
+    def _look_up(self, wanted: Wanted, then: Callable[..., object]) -> None:
         """On the names thread."""
         problem: OptionError | None = OptionError(
             "uid", "cannot be looked up now; the daemon's log has more"
         )
+        warnings: list[str] = []
         try:
-            judge(wanted)
+            judge(wanted.accounts)
             problem = None
+            warnings = _doubts(wanted.hooks)
         except OptionError as error:
             problem = error
         except MemoryError:
             problem = OptionError("uid", "cannot be looked up: the daemon has no memory for that")
         finally:
-            self._loop.post(then, problem)
+            self._loop.post(then, problem, warnings)
+
+
+def _doubts(hooks: Iterable[Use]) -> list[str]:
+    if not hooks:
+        return []
+    from cvec_circus.supervisor.hook_calls import doubts_of  # most daemons have no hooks
+
+    try:
+        return list(dict.fromkeys(doubts_of(hooks)))
+    except Exception as error:  # the order is carried out without a warning
+        logger.debug("hooks could not be looked for", exc_info=error)
+        return []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.complaints import shortage
 from cvec_circus.base.reserve import kept
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands import table
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 Facades = Callable[["Supervisor", Watcher, Any], Any]
 
 RETRY_DELAY = 1.0
-"""Seconds after a turn that has failed until every watcher is looked at again."""
+"""Seconds after a turn that has failed until every watcher is looked at again, and after a step of
+the start until it is tried again."""
 
 JOIN_TIMEOUT = 2.0
 """Seconds that it waits for the threads that read /proc."""
@@ -175,7 +177,21 @@ class Supervisor:
                 self.roster.give(Add(watcher, FROM_FILE))
             self.roster.give(Start(None, FROM_FILE), self._when_started)
         self.desks.bookkeeper.begin(self.roster.all_watchers(), names)
-        self.loop.post(self.loop.post, self._open, is_new)  # the first turn is for spawning
+        # The first turn is for spawning.
+        self.loop.post(self.loop.post, self.insist, self._open, is_new)
+
+    def insist(self, fn: Callable[..., object], *args: Any) -> None:
+        """Call a function, and again while the system has no files or memory for it. Owner thread.
+
+        For what a daemon must do once: nothing would bring it about later.
+        """
+        try:
+            fn(*args)
+        except Exception as error:
+            if not shortage(error):
+                raise
+            self.loop.on_error(error, fn.__qualname__)
+            self.loop.call_later(RETRY_DELAY, self.insist, fn, *args)
 
     def _go_on(self, estate: Estate, heritage: Heritage) -> None:
         """Take over what an earlier daemon has left, then make it what the configuration says."""

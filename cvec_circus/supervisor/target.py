@@ -161,7 +161,8 @@ class Target:
         is_kept = self._desks.last_words.keeps(watcher)
         histories = self._desks.outputs.histories
         unkept = "" if is_kept else histories.why_not(watcher, None)
-        return self._concealed({**told, "unkept": unkept})
+        lost = self._desks.outputs.troubles(watcher)
+        return self._concealed({**told, "unkept": unkept, "lost": lost})
 
     def graph(self) -> Fields:
         """Return what `graph` answers: for each watcher, what it depends on."""

@@ -59,6 +59,10 @@ class TimetableDesk:
         self._write()
         return run
 
+    def missed(self, run: Run) -> str:
+        """See `core.ports.Timetable`."""
+        return self._missed(run.schedule, run.wall)
+
     def forget(self, watcher: Watcher) -> None:
         """See `core.ports.Timetable`; it may be called twice."""
         if self._runs.pop(watcher, None) is not None:
@@ -71,8 +75,13 @@ class TimetableDesk:
 
     # -- time
 
+    def _begun(self) -> Calendar:
+        """Return the calendar, and load what only jobs need for the first one."""
+        if self._calendar is None:
+            self._calendar = self._begin()
+        return self._calendar
+
     def _begin(self) -> Calendar:
-        """Load what only jobs need."""
         from cvec_circus.options.schedule import Calendar
         from cvec_circus.system.clock_set import ClockSet
 
@@ -94,12 +103,10 @@ class TimetableDesk:
         return calendar
 
     def _run(self, schedule: str, after: float) -> Run:
-        clock = self._loop.clock
-        if self._calendar is None:
-            self._calendar = self._begin()
-        wall = self._calendar.next_after(schedule, after)
+        clock, calendar = self._loop.clock, self._begun()
+        wall = calendar.next_after(schedule, after)
         at = clock.monotonic() + wall - clock.time()
-        return Run(at, wall, self._calendar.shown(wall), schedule)
+        return Run(at, wall, calendar.shown(wall), schedule)
 
     def _see(self) -> None:
         assert self._clock_set is not None
@@ -146,11 +153,10 @@ class TimetableDesk:
 
     def _missed(self, schedule: str, wall: float) -> str:
         """Say which runs have come from one on until now, "" for none."""
-        assert self._calendar is not None
-        now, count, last = self._loop.clock.time(), 0, ""
+        calendar, now, count, last = self._begun(), self._loop.clock.time(), 0, ""
         while wall <= now and count < MOST_MISSED:
-            count, last = count + 1, self._calendar.shown(wall)
-            wall = self._calendar.next_after(schedule, wall)
+            count, last = count + 1, calendar.shown(wall)
+            wall = calendar.next_after(schedule, wall)
         if not count:
             return ""
         if count == 1:

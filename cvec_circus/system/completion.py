@@ -7,8 +7,8 @@ environment; only then is argcomplete imported, which is the extra `completion`.
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Mapping
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 PROGRAMS = (
@@ -23,6 +23,9 @@ PROGRAMS = (
 SHELLS = ("bash", "zsh", "fish")
 
 _ASKED = "_ARGCOMPLETE"
+
+_ZSH = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"
+"""The script needs compdef, which a .zshrc without any completion does not have."""
 
 
 def answer(
@@ -46,7 +49,17 @@ def answer(
     for action in made._actions:
         if action.dest in words:
             action.completer = _completer(words[action.dest])  # type: ignore[attr-defined]
-    autocomplete(made, always_complete_options="long")
+    autocomplete(made, always_complete_options="long", exclude=list(_second_spellings(made)))
+
+
+def _second_spellings(parser: ArgumentParser) -> Iterator[str]:
+    """Yield the options that are there with ``-`` in place of their ``_`` as well."""
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for below in action.choices.values():
+                yield from _second_spellings(below)
+        spellings = action.option_strings
+        yield from (one for one in spellings if one.replace("_", "-") in set(spellings) - {one})
 
 
 def script(shell: str) -> str:
@@ -57,7 +70,11 @@ def script(shell: str) -> str:
     """
     from argcomplete.shell_integration import shellcode
 
-    return str(shellcode(list(PROGRAMS), shell=shell))
+    text = str(shellcode(list(PROGRAMS), shell=shell))
+    if shell != "zsh":
+        return text
+    head, line, rest = text.partition("\n")  # the first line makes it a file of fpath as well
+    return f"{head}{line}{_ZSH}\n{rest}"
 
 
 def _completer(words: Callable[[], Iterable[str]]) -> Callable[..., list[str]]:

@@ -14,7 +14,9 @@ import traceback
 from types import ModuleType
 
 from cvec_circus.base.complaints import raised_at
-from cvec_circus.system.modules import CALLED
+
+CALLED = "; it is called cvec_circus here"
+"""Said of a module that imports `circus`."""
 
 _extending = threading.Lock()
 

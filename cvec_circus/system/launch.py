@@ -69,6 +69,7 @@ class LaunchSpec(NamedTuple):
     cgroup: str | None = None  # the folder of the cgroup that it joins
     scores: Mapping[str, int] = _NOTHING  # by the names in `launch_shim.SCORES`
     pdeathsig: int = 0  # the signal for when the thread that started it ends; 0 for none
+    shown: str = ""  # what messages call the program; "" for its name
 
     @property
     def program(self) -> str:
@@ -325,7 +326,7 @@ def _failed_stage(spec: LaunchSpec, stage: str, number: int, text: str) -> str:
 
 
 def _impossible(spec: LaunchSpec, reason: str) -> ValueError:
-    return ValueError(f"cannot run {spec.program or 'nothing'!r}: {reason}")
+    return ValueError(f"cannot run {spec.shown or spec.program or 'nothing'!r}: {reason}")
 
 
 def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
@@ -341,17 +342,17 @@ def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
         return f"cannot start a process: {reason}"
     if spec.cwd is not None and error.filename == spec.cwd:
         return f"cannot enter the working directory {spec.cwd}: {reason}"
-    program = spec.program
+    program, shown = spec.program, spec.shown or spec.program
     if error.errno == errno.ENOENT:
         if not os.path.dirname(program):
             path = os.pathsep.join(os.get_exec_path(dict(spec.env)))
             ours = (os.path.join(folder, program) for folder in os.get_exec_path())
             inherits = "PATH" not in spec.env and any(os.access(one, os.X_OK) for one in ours)
             hint = ONLY_HERE if inherits else ""
-            return f"cannot run {program}: there is no such program in {path}{hint}"
+            return f"cannot run {shown}: there is no such program in {path}{hint}"
         if os.path.exists(os.path.join(spec.cwd or "", program)):
-            return f"cannot run {program}: the interpreter it names does not exist"
+            return f"cannot run {shown}: the interpreter it names does not exist"
     elif error.errno == errno.ENOEXEC:
-        return f"cannot run {program}: it is not a program (a script begins with #! and a path)"
+        return f"cannot run {shown}: it is not a program (a script begins with #! and a path)"
     whom = "" if spec.identity is None else f" as {spec.identity.name}"
-    return f"cannot run {program}{whom}: {reason}"
+    return f"cannot run {shown}{whom}: {reason}"

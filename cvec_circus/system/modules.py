@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 
 from cvec_circus.base.patterns import regex
+from cvec_circus.system.importing import CALLED
 
 _UNFORESEEN = regex(r"import\s+\*|__getattr__|__path__|globals\(|setattr\(|exec\(")
 """What gives a module names that its text does not have."""
 
 _RENAMED = regex(r"^(import|from) circus\b", re.MULTILINE)
-CALLED = "; it is called cvec_circus here"
 
 
 def why_not(dotted: str, folders: Sequence[str], given: Sequence[str] | None = None) -> str:

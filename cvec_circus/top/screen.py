@@ -47,7 +47,7 @@ HELP = (
 Key = Callable[[WatcherFacts], Any]
 SORTS: dict[str, tuple[str, Key, bool]] = {
     "n": ("name", lambda watcher: watcher.name.lower(), False),
-    "s": ("state", lambda watcher: watcher.phase or watcher.state, False),
+    "s": ("state", lambda watcher: watcher.stands, False),
     "c": ("cpu", lambda watcher: watcher.total("cpu"), True),
     "m": ("mem", lambda watcher: watcher.total("mem"), True),
     "a": ("age", lambda watcher: watcher.age or 0.0, True),
@@ -205,7 +205,7 @@ class Screen:
         shown = [
             each
             for each in facts.watchers.values()
-            if self._is_wanted(each.name, each.state, each.phase, each.reason)
+            if self._is_wanted(each.name, each.state, each.stands, each.reason)
         ]
         shown.sort(key=lambda each: each.name.lower())
         shown.sort(key=compared, reverse=reverse)
@@ -249,7 +249,7 @@ def _watcher(watcher: WatcherFacts, reason: str) -> tuple[str, ...]:
     age = watcher.age
     return _cells(
         watcher.name,
-        state=watcher.phase or watcher.state or "-",
+        state=watcher.stands or "-",
         processes=f"{running}{wanted}",
         cpu=f"{watcher.total('cpu'):.1f}",
         memory=f"{watcher.total('mem'):.1f}",

@@ -25,7 +25,8 @@ class WatcherFacts:
         running: The number it has; if None, that of `rows`.
         uptime: Seconds for which its oldest process has run; None also if none does.
         rows: The measurements of its processes, by pid.
-        phase: The state as people read it; "" if the daemon does not tell.
+        phase: What the daemon says of it beyond the state; "" if it does not tell.
+        rollout: How far a rollout is, None without one.
     """
 
     name: str
@@ -37,6 +38,12 @@ class WatcherFacts:
     uptime: float | None = None
     rows: dict[str, Row] = field(default_factory=dict)
     phase: str = ""
+    rollout: Row | None = None
+
+    @property
+    def stands(self) -> str:
+        """How it stands as people read it, with how far a rollout is; "" if that is not known."""
+        return phase_cell(self.phase, {"rollout": self.rollout}) or self.state
 
     def total(self, key: str) -> float:
         """Sum up the usage of its processes and their descendants."""
@@ -65,6 +72,7 @@ class WatcherFacts:
             "name": self.name,
             "state": self.state or None,
             "phase": self.phase or None,
+            "rollout": self.rollout,
             "reason": self.reason,
             "numprocesses": self.wanted,
             "restarts": self.restarts,
@@ -113,7 +121,7 @@ class Facts:
             known = former.get(fold(name)) or WatcherFacts(name)
             detail = details.get(name) or {}
             known.name, known.state = name, str(state)
-            known.phase = phase_cell(str(phases.get(name) or ""), detail)
+            known.phase, known.rollout = str(phases.get(name) or ""), detail.get("rollout")
             known.reason = str(detail.get("reason") or reasons.get(name) or "")
             known.wanted = detail.get("numprocesses")
             known.running = detail.get("processes")

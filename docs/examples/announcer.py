@@ -14,6 +14,6 @@ class Announcer(CircusPlugin):
         watcher, action, _ = self.split_data(data)
         if action == "start":
             pids = self.call("list", name=watcher)["pids"]
-            print(watcher, up, "with", len(pids), "processes")
+            print(watcher, f"{up}:", *pids)
         elif action == "stop":
             print(watcher, down)

@@ -39,6 +39,7 @@ class TestRender(unittest.TestCase):
     def test_children_follow_their_parents(self) -> None:
         child = {"pid": 8, "cmdline": "python3", "command": "worker", "children": []}
         process = {"pid": 7, "cmdline": "master", "mem": 0.25, "age": 75.5, "children": [child]}
+        process["ctime"] = "0:01.5"
         head, *rows = self.lines(render.process_table({"web": {"7": process}, "idle": {}}))
         self.assertEqual(
             [row.split()[:2] for row in rows], [["idle", "-"], ["web", "7"], ["web", "8"]]
@@ -46,6 +47,7 @@ class TestRender(unittest.TestCase):
         self.assertEqual(rows[1].index("master"), head.index("NAME"))
         self.assertEqual(rows[2].index("worker"), rows[1].index("master") + 2)
         self.assertIn("0.250", rows[1])
+        self.assertIn(" 0:01.50 ", rows[1])
         self.assertTrue(rows[1].endswith("1 m"))
 
     def test_processor_times_have_as_many_digits(self) -> None:
@@ -88,3 +90,33 @@ class TestReloadConfig(unittest.TestCase):
                 "    umask: nothing -> 022 needs a restart of the daemon",
             ],
         )
+
+    def test_what_differs_is_seen(self) -> None:
+        stream = {"class": "FileStream", "filename": "/var/log/web.log", "max_bytes": 10240}
+        larger = {**stream, "max_bytes": 20480, "backup_count": 3}
+        cmd = f"gunicorn {'--with-a-switch ' * 4}-w "
+        changes = [
+            {"option": "stdout_stream", "before": stream, "after": larger, "effect": "fresh"},
+            {"option": "stderr_stream", "before": None, "after": {"class": "x"}, "effect": "fresh"},
+            {
+                "option": "cmd",
+                "before": f"{cmd}2",
+                "after": f"{cmd}3{' x' * 40}",
+                "effect": "fresh",
+            },
+        ]
+        step = {"name": "web", "action": "change", "processes": "replace", "why": ""}
+        first, *told, last = self.lines(watchers=[{**step, "changes": changes}])
+        self.assertEqual(first, "watcher web: changed, its processes are replaced")
+        self.assertEqual(
+            told,
+            [
+                "    stdout_stream.backup_count: nothing -> 3 (with fresh processes)",
+                "    stdout_stream.max_bytes: 10240 -> 20480 (with fresh processes)",
+                "    stderr_stream: nothing -> 'class=x' (with fresh processes)",
+            ],
+        )
+        before, after = last.split(" -> ")
+        self.assertEqual(before, "    cmd: ...th-a-switch -w 2'")
+        self.assertTrue(after.startswith("...th-a-switch -w 3 x x x"), after)
+        self.assertTrue(after.endswith("... (with fresh processes)"), after)

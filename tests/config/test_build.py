@@ -90,9 +90,7 @@ class TestWatchers(ConfigTestCase):
             ("default", "DEFAULT"),
             ("Defualt", "DEFAULT"),
             ("[watcher:web]", "watcher:web"),
-            ("watcher.web", "watcher:web"),
             ("watcher = web", "watcher:web"),
-            ("watcher web", "watcher:web"),
             ("wacher::web", "watcher:web"),
             ("sockets:", "socket:NAME"),
             ("envs:web[0-9]", "env:web[0-9]"),
@@ -233,6 +231,23 @@ class TestSockets(ConfigTestCase):
                 "rename one of them",
             ],
         )
+
+    def test_what_waits_in_vain(self) -> None:
+        text = "[socket:s]\nport = 1\n[socket:r]\nport = 2\nso_reuseport = True\n[watcher:w]\n"
+        text += "on_demand = True\nuse_sockets = True\ncmd = x "
+        none = "the command refers to no socket, so it is never started"
+        many = "socket r has so_reuseport, so no client can connect to it before there is a process"
+        for rest, said in (
+            ("", f"{none}; write $(circus.sockets.NAME)"),
+            ("\nshell_args = $(circus.sockets.s)", f"{none}; write $(circus.sockets.NAME)"),
+            ("$(circus.sockets.r)", many),
+            ("$(circus.sockets.s)", ""),
+            ("\nstdin_socket = s", ""),
+        ):
+            found = [one for one in self.load(text + rest + "\n").warnings if "on_demand" in one]
+            expected = [f"main.ini:7: [watcher:w] on_demand: {said}"] if said else []
+            self.assertEqual(found, expected)
+        self.assertNotIn("on_demand:", str(self.problems(f"{text}\nshell = x\n")))
 
     def test_unknown_keys_warn(self) -> None:
         self.assertEqual(

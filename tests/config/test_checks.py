@@ -85,6 +85,28 @@ class DoubtsTest(SlipsCase):
         )
         self.silent(f"{WEB}overlap = queue\nschedule = 0 3 * * *\n")
 
+    def test_a_check_beside_an_option_that_is_refused(self) -> None:
+        shared = "numprocesses = 2\nready.a = tcp://127.0.0.1:99\n"
+        self.says(
+            f"{WEB}{shared}",
+            "4: [watcher:web] ready.a: tcp://127.0.0.1:99 is one address for all processes, where "
+            "others answer for the new one, so it proves nothing; write $(circus.wid) into it, or "
+            "notify, fd:N, log:TEXT or exec:COMMAND",
+        )
+        [said] = self.found(f"{WEB}{shared}use_sockets = x\n")
+        self.assertTrue(said.startswith("! "), said)
+
+    def test_options_beside_one_that_is_refused(self) -> None:
+        """They are judged where that one is right; its default says nothing of them."""
+        for text in (
+            "schedule = x\noverlap = queue\n",
+            "singleton = x\nnumprocesses = 2\nrollout = surge\n",
+            "max_surge = x\nmax_unavailable = 0\n",
+        ):
+            with self.subTest(text):
+                [told] = self.found(f"{WEB}{text}")
+                self.assertIn("3: [watcher:web] ", told)
+
 
 class ProblemsTest(SlipsCase):
     def test_one_number_twice(self) -> None:

@@ -128,14 +128,27 @@ class TestPlan(unittest.TestCase):
 
     def test_what_becomes_of_the_processes(self) -> None:
         none: dict[str, Any] = {}
+        job = {"schedule": "0 0 1 1 *"}
+        to = lambda name: {"stdout_stream": {"filename": name}}  # noqa: E731
         other, off, late = {"cmd": "walk"}, {"autostart": False}, {"graceful_timeout": 1}
         for standing, before, after, expected in (
             (UP, none, none, "-"),
             (UP, none, other, "replace"),
+            (UP, none, to("a"), "replace"),
+            (UP, to("a"), to("b"), ""),
+            (UP, to("a"), none, "replace"),
             (UP, none, late, ""),
             (UP, none, off, "stop"),
             ("waiting", none, other, ""),
             ("waiting", none, off, "stop"),
+            ("waiting", job, none, "start"),
+            ("waiting", job, {**other, "schedule": "1 0 1 1 *"}, ""),
+            (UP, job, none, ""),
+            (STOPPED, job, none, ""),
+            ("waiting", {"on_demand": True, "use_sockets": True}, {"use_sockets": True}, "start"),
+            ("waiting", {"depends_on": "db"}, other, "start"),
+            ("waiting", {"depends_on": "db, c"}, {"depends_on": "c"}, ""),
+            ("waiting", job, {"depends_on": "c"}, ""),
             (UP, off, none, ""),
             (UP, off, {**off, **other}, "replace"),
             (IDLE, off, none, "start"),
@@ -148,9 +161,32 @@ class TestPlan(unittest.TestCase):
             (FINISHED, {"respawn": False}, {"respawn": False, **late}, ""),
             (FINISHED, {"respawn": False}, {"respawn": False, **other}, "start"),
             (FINISHED, {"respawn": False}, none, "start"),
+            (FINISHED, {"respawn": False}, {"respawn": False, **job}, "start"),
         ):
             with self.subTest(standing=standing, before=before, after=after):
                 self.assertEqual(self.processes(standing, before, after), expected)
+
+    def test_when_what_waits_is_started(self) -> None:
+        job = {"schedule": "0 0 1 1 *"}
+        step = self.step("waiting", job, {"cmd": "walk"})
+        assert step is not None
+        self.assertEqual(step.why, "it was waiting, and schedule changes")
+        once = {"respawn": False}
+        step = self.step(FINISHED, once, {**once, **job})
+        assert step is not None
+        said = "it had finished, and schedule changes; at the times of its schedule"
+        self.assertEqual(step.why, said)
+        present = Present(configuration().circus, [], [], {})
+        for options, when in (
+            ({}, ""),
+            (job, "at the times of its schedule"),
+            ({"on_demand": True, "use_sockets": True}, "at the first connection"),
+            ({"part_of": "db"}, "after what it needs"),
+            ({**job, "autostart": False}, ""),
+        ):
+            with self.subTest(options):
+                [step] = compare(present, configuration(**options)).watchers
+                self.assertEqual(step.why, when)
 
     def test_its_form_on_the_wire(self) -> None:
         options = full(priority=1, graceful_timeout=5)

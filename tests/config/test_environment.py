@@ -64,6 +64,7 @@ class TestSections(ConfigTestCase):
                 "main.ini:4: [env] A: $NOPE is not set where the daemon starts, so it is empty "
                 "here",
                 "main.ini:5: [env] B: ${FOO} stays as it is; write $(circus.env.FOO)",
+                "main.ini:5: [env] B: ${foo} stays as it is; write $(circus.env.foo)",
             ],
         )
 

@@ -214,7 +214,7 @@ class TestValues(SlipsCase):
 
     def test_variables(self) -> None:
         self.says(
-            f"{WEB}working_dir = ${{HOME}}/x\n"
+            f"{WEB}working_dir = ${{HOME:-/y}}/x\n"
             "[circus]\nlogoutput = $HOME/y\n[socket:s]\nhost = $H\n",
             "3: [watcher:web] working_dir: ${HOME} is not replaced anywhere; write "
             "$(circus.env.HOME)",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.config.examination import There
+from cvec_circus.config.section import printable
+from cvec_circus.wire.topics import why_no_name
 from tests.config.test_examination import WEB, SlipsCase
 
 
@@ -62,6 +64,21 @@ class TestHeaders(SlipsCase):
         ):
             with self.subTest(text):
                 self.assertNotIn("!", "".join(self.found(text, there)))
+
+    def test_toml_in_an_ini_file(self) -> None:
+        for header, meant in (
+            ("watcher.web", "watcher:web"),
+            ('plugin."a b"', "plugin:a b"),
+            ("env.a", "env:a"),
+            ("[socket]", "socket:NAME"),
+        ):
+            said = f"! 3: [{header}] unknown section; did you mean [{meant}]?"
+            found = self.found(f"{WEB}[{header}]\n")
+            self.assertEqual(found[:1], [f"{said} (TOML needs a name that ends in .toml)"])
+        self.assertEqual(
+            self.found(f"{WEB}[watcher]\n")[:1],
+            ["! 3: [watcher] unknown section; did you mean [watcher:NAME]?"],
+        )
 
     def test_indented_ones(self) -> None:
         self.says(
@@ -155,6 +172,23 @@ class TestHeaders(SlipsCase):
     def test_names_in_another_case(self) -> None:
         [said] = self.found(f"{WEB}[watcher:WEB]\ncmd = sleep 10\n")
         self.assertIn("! 3: [watcher:WEB] commands and events cannot tell this name from web", said)
+
+    def test_names_that_do_not_show(self) -> None:
+        """The same that `add` refuses."""
+        for name, said in (
+            ("w\u200b", "'w\\u200b' has the invisible character U+200B; leave it out"),
+            ("a\x1bb", "'a\\x1bb' has the invisible character U+001B; leave it out"),
+            ("a\u3164b", "'a\u3164b' has the invisible character U+3164; leave it out"),
+            ("x" * 201, f"'{'x' * 40}...' is longer than 200 characters"),
+        ):
+            self.assertEqual(why_no_name(name), said)
+            for kind, key in (("watcher", "cmd"), ("socket", "port"), ("plugin", "use")):
+                with self.subTest(name=name, kind=kind):
+                    found = self.found(f"{WEB}[{kind}:{name}]\n{key} = 1\n")
+                    header = printable(f"[{kind}:{name}]")
+                    self.assertIn(f"! 3: {header} {said}", found)
+        for name in ("a b", "Größe", "e\u0301", "\u2764\ufe0f", "x" * 200):
+            self.silent(f"[watcher:{name}]\ncmd = sleep 10\n")
 
 
 if __name__ == "__main__":

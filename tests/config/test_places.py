@@ -93,6 +93,14 @@ class TestPlaces(ConfigTestCase):
         self.assertEqual([one.text for one in found], [f"[socket:s] {key}: {said}" for key in keys])
         self.assertFalse(any(one.is_problem for one in found))
 
+    def test_what_only_a_path_has(self) -> None:
+        with_path = "[socket:u]\npath = /a/x\nreplace = True\numask = 022\n"
+        self.write("main.ini", f"{WEB}[socket:s]\numask = 022\nreplace = True\n{with_path}")
+        found = examine("main.ini", {}, str(self.folder)).build.findings.everything()
+        said = "has no effect without a path; leave it out"
+        keys = ("umask", "replace")
+        self.assertEqual([one.text for one in found], [f"[socket:s] {key}: {said}" for key in keys])
+
     def test_what_was_refused_is_not_compared(self) -> None:
         self.says(
             f"[circus]\nendpoint = nope\n[socket:s]\nport = 5555\n[socket:t]\nfamily = AF_UNIX\n"

@@ -129,6 +129,7 @@ class FakeTarget:
             "signals": [],
             "strays": watcher.strays,
             "unkept": "",
+            "lost": {},
         }
 
     def examine_machine(self, then: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import unittest
+from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.commands import table
+from cvec_circus.commands.target import Wanted
 from cvec_circus.control import dispatch
 from cvec_circus.control.dispatch import STOPPING, Deferred, Dispatcher, Pending
 from cvec_circus.control.server import Reply
@@ -126,6 +128,27 @@ class TestLater(DispatchCase):
         self.give("status")
         self.give_message({"command": "stop", "msg_type": "cast"})
         self.assertEqual(noted, [0], "a question changes nothing, and a cast has no answer")
+
+    def test_hooks_that_are_not_found(self) -> None:
+        looked: list[Wanted] = []
+
+        def look_up(wanted: Wanted, then: Any) -> None:
+            looked.append(wanted)
+            then(None, ["hooks.before_start: there is no module no"])
+
+        self.dispatch = Dispatcher(self.target, self.clock, look_up=look_up)
+        for command, more in (("set", {"name": "web"}), ("add", {"name": "new", "cmd": "x"})):
+            options = {"hooks.before_start": "no.hook", "hooks.after_stop": None}
+            [answer] = self.give(command, options=options, **more)
+            self.assertEqual(answer["warnings"], ["hooks.before_start: there is no module no"])
+        self.assertEqual([len([*one.hooks]) for one in looked], [1, 1])
+        [answer] = self.give("set", name="web", options={"priority": 1})
+        self.assertEqual((answer.get("warnings"), len(looked)), (None, 2))
+
+        guard = mock.Mock(side_effect=exc.MessageError("not you"))
+        self.dispatch = Dispatcher(self.target, self.clock, guard, look_up)
+        [answer] = self.give("set", name="web", options={"hooks.before_start": "no.hook"})
+        self.assertEqual((answer["reason"], len(looked)), ("not you", 2))
 
     def test_what_is_answered_is_forgotten(self) -> None:
         self.target.outcome = None
@@ -248,26 +271,29 @@ class TestDeferred(unittest.TestCase):
     def setUp(self) -> None:
         self.asked: list[tuple[Accounts, Any]] = []
         self.done: list[Any] = []
-        self.deferred = Deferred(lambda each, then: self.asked.append((*each, then)))
+        self.deferred = Deferred(self.look_up)
 
     def send(
         self, what: str, name: str | None = "w", client: str = "me", needs: Any = None
     ) -> None:
         """Send a message that needs these accounts, which may be an error."""
 
-        def accounts() -> dict[Accounts, str]:
+        def wanted() -> Wanted:
             if isinstance(needs, Exception):
                 raise needs
-            return {} if needs is None else {needs: ""}
+            return Wanted({} if needs is None else {needs: ""})
 
         def now() -> None:
             self.done.append(what)
 
-        def later(problem: Any) -> None:
+        def later(problem: Any, warnings: Sequence[str] = ()) -> None:
             self.done.append(what if problem is None else f"{what}: {problem}")
 
         names = () if name is None else name.split()
-        self.deferred.carry_out(client, names, Pending(accounts, now, later))
+        self.deferred.carry_out(client, names, Pending(wanted, now, later))
+
+    def look_up(self, wanted: Wanted, then: Any) -> None:
+        self.asked.append((*wanted.accounts, then))
 
     def answer(self, problem: OptionError | None = None) -> None:
         """End the first look-up."""

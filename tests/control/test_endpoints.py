@@ -205,7 +205,14 @@ class TestExamine(unittest.TestCase):
         circus = ARBITER_OPTIONS.complete({"endpoint_owner": "no-such"})
         with self.assertRaisesRegex(SocketError, "endpoint_owner: there is no user no-such"):
             endpoints.examine(circus)
-        self.assertEqual(self.examine(endpoint_owner=54321987), [])
+        self.assertEqual(self.examine(endpoint_owner=54321987, endpoint="ipc:///x"), [])
+
+    def test_who_may_connect_to_what_is_no_file(self) -> None:
+        for endpoint in ("tcp://127.0.0.1:5555", "ipc://@abstract"):
+            said = self.examine(endpoint=endpoint, endpoint_mode="660", endpoint_owner=5)
+            what = f"has no effect on {endpoint}, which is no file; write endpoint = ipc://PATH"
+            self.assertEqual(said, [f"endpoint_mode {what}", f"endpoint_owner {what}"])
+        self.assertEqual(self.examine(endpoint="ipc:///x", endpoint_mode="660"), [])
 
     def test_root(self) -> None:
         self.uid = 0

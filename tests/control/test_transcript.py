@@ -290,6 +290,7 @@ class TestRefusals(AnsweringCase):
     def test_names_that_nobody_should_bear(self) -> None:
         for name in ("", " ", "a\nb", "\0", "x" * 10_240, "\ud800", "\u2028", "\x1b[1m"):
             self.refuses(3, "name: ", "add", name=name, cmd="sleep 5")
+        self.refuses(3, "invisible character U+200B", "add", name="w\u200b", cmd="sleep 5")
 
     def test_bad_options(self) -> None:
         def add(**options: Any) -> dict[str, Any]:

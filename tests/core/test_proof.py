@@ -154,6 +154,15 @@ class TestLive(ProofCase):
         self.assertEqual([action for _, action in self.told()], ["ready", "unready", "ready"])
         self.assertEqual((phase(watcher), self.world.why(watcher)), ("up", ""))
 
+    def test_one_that_is_being_stopped_for_it(self) -> None:
+        watcher = self.up()
+        self.world.stop_delay = 5.0
+        self.world.probed(100, "check b: refused", is_live=True)
+        self.world.advance(1)
+        self.assertEqual((self.world.pids(watcher), phase(watcher)), ([], "unready"))
+        self.world.advance(5)
+        self.assertEqual((self.world.pids(watcher), phase(watcher)), ([101], "unready"))
+
     def test_one_that_is_never_alive_is_never_up(self) -> None:
         watcher = self.up(numprocesses=2, min_uptime=0.5, ready={"a": "notify"})
         self.world.probes.all_hold()

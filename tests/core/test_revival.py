@@ -243,33 +243,6 @@ class TestRevival(RevivalCase):
         self.assertTrue(there["web"].has_completed)
         self.assertEqual(again.spawned, [])
 
-    def job(self) -> Watcher:
-        """Add a job that runs once a minute; a start of all leaves it to its schedule."""
-        watcher = self.world.add(schedule="60")
-        self.world.start(None, "config", None)
-        self.world.settle()
-        return watcher
-
-    def test_jobs(self) -> None:
-        old = self.job()
-        (run, due) = old.run, old.run.at - self.world.clock
-        watcher = self.crash()
-        self.next.advance(due - 0.1)
-        self.assertEqual((watcher.run, self.next.spawned), (run, []))
-        self.next.advance(0.2)
-        self.assertEqual(len(self.next.spawned), 1)
-
-    def test_a_job_that_was_missed(self) -> None:
-        old = self.job()
-        run = old.run
-        self.world.clock = run.at + 30  # nobody is there
-        watcher = self.crash()
-        self.next.settle()
-        self.assertEqual(self.next.spawned, [])
-        missed = f"its run of {run.text} was missed: there was no daemon"
-        self.assertEqual((watcher.missed, self.next.notes), (missed, [f"web: {missed}"]))
-        self.assertGreater(watcher.run.at, self.next.clock)
-
     def lag(self, watcher: Watcher, *wids: int) -> None:
         """Let the ledger be as it is now, but for processes that are then found by their marks."""
         self.world.books.ordered([watcher])

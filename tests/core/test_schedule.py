@@ -231,6 +231,48 @@ class TestOrders(ScheduleCase):
         self.world.settle()
         self.assertEqual(job.status, "active")
 
+    def test_other_options_count_from_the_next_run_on(self) -> None:
+        job = self.up()
+        self.world.advance(110)
+        [pid] = self.world.alive
+        self.world.set_options(job, {"cmd": "other"}, "command:set", None)
+        self.world.advance(10)
+        self.assertEqual((list(self.world.alive), job.is_outdated), ([pid], True))
+        self.end()
+        self.world.advance(100)
+        self.assertEqual((job.status, job.is_outdated), ("active", False))
+        self.assertEqual(self.world.payloads("reload"), [])
+
+    def test_a_reload_brings_them_into_the_run(self) -> None:
+        job = self.up()
+        self.world.advance(110)
+        [pid] = self.world.alive
+        self.world.set_options(job, {"cmd": "other"}, "command:set", None)
+        self.world.reload([job], "command:reload", True, None)
+        self.world.set_options(job, {"cmd": "another"}, "command:set", None)
+        self.world.advance(10)
+        [new] = self.world.alive
+        self.assertEqual((new > pid, job.is_outdated), (True, False))
+        self.assertEqual(len(self.world.payloads("reload")), 1)
+
+    def test_what_is_no_job_any_more_does_not_keep_the_options_of_a_run(self) -> None:
+        job = self.up()
+        self.world.advance(110)
+        [pid] = self.world.alive
+        self.world.set_options(job, {"cmd": "other"}, "command:set", None)
+        self.world.set_options(job, {"schedule": None}, "command:set", None)
+        self.world.advance(10)
+        [new] = self.world.alive
+        self.assertEqual((new > pid, job.is_outdated), (True, False))
+
+    def test_a_reload_of_all_does_not_cut_a_run_short(self) -> None:
+        job = self.up()
+        self.world.advance(110)
+        [pid] = self.world.alive
+        self.world.reload(None, "signal", False, None)
+        self.world.advance(10)
+        self.assertEqual((list(self.world.alive), job.goal.word), ([pid], "start"))
+
     def test_a_reload_of_a_run_replaces_its_process(self) -> None:
         job = self.up()
         self.world.advance(110)

@@ -46,6 +46,15 @@ class TestSetOptions(unittest.TestCase):
                 self.assertIsNone(outcomes[0].error)
                 self.assertEqual(watcher.options[name], value)
 
+    def test_another_stream_reads_the_same_pipe(self) -> None:
+        watcher = self.world.up(stdout_stream={"filename": "/tmp/x"})
+        self.set(watcher, stdout_stream={"filename": "/tmp/y", "max_bytes": 1000})
+        self.assertEqual(self.world.pids(watcher), [100])
+        self.assertEqual(watcher.options.stdout_stream["filename"], "/tmp/y")
+        self.set(watcher, stdout_stream={})
+        self.world.advance(1)
+        self.assertNotEqual(self.world.pids(watcher), [100])
+
     def test_what_only_the_daemon_looks_at_does_not(self) -> None:
         for name, value in (
             ("graceful_timeout", 3.0),

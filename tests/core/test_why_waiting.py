@@ -18,7 +18,7 @@ class TestBeingStopped(WhyCase):
         self.world.probed(101, "live check a failed: exit code 1", is_live=True)
         self.world.advance(5)
         why = "(live): live check a failed: exit code 1; SIGKILL in 25.0 s"
-        self.assert_why(watcher, f"web is starting: process 101 is being stopped {why}")
+        self.assert_why(watcher, f"web is not ready: process 101 is being stopped {why}")
         self.world.advance(30)
         self.world.probed(102, is_live=True)
         self.assertEqual(self.world.why(watcher), "")

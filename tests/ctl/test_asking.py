@@ -88,6 +88,16 @@ class TestTheQuestion(AskingCase):
         self.assertEqual(asked("One Shot", cmd="sleep 5"), "")
         self.assertEqual(asked("nope", cmd="sleep 5"), "")
 
+    def test_set_of_streams(self) -> None:
+        part = "stdout_stream.filename"
+        first = self.question("set", name="web", options={part: "/tmp/x"})
+        self.assertEqual(first, f"set {part} of web and replace its 2 processes? [y/N] ")
+        stream = {"stdout_stream_conf": {"filename": "/tmp/x"}}  # its name in answers
+        self.loop.ask(self.target.find("web").given.update, stream)
+        self.assertEqual(self.question("set", name="web", options={part: "/tmp/y"}), "")
+        last = self.question("set", name="web", options={"stdout_stream": {}})
+        self.assertEqual(last, "set stdout_stream of web and replace its 2 processes? [y/N] ")
+
     def test_set_of_several(self) -> None:
         def asked(name: Any, match: str | None = None, **options: Any) -> str:
             given = {"name": name, "options": options, **({"match": match} if match else {})}
@@ -211,8 +221,12 @@ class TestOnATerminal(AskingCase):
         for keys in ("n\n", "\x03", "\x04"):
             terminal.type("stop\n")
             self.assertTrue(terminal.until(ASKED).endswith(ALL))
-            terminal.type(keys)
-            self.assertIn(f"{NOT_DONE}\r\n", terminal.until(PROMPT))
+            if keys == "\x03":
+                said = terminal.interrupt()
+            else:
+                terminal.type(keys)
+                said = terminal.until(PROMPT)
+            self.assertIn(f"{NOT_DONE}\r\n", said)
             self.assertEqual(self.ordered(), [])
         self.assertEqual(terminal.enter("stop --yes"), ["ok"])
         terminal.type("restart\n")

@@ -102,6 +102,17 @@ class TestEvents(FollowCase):
         process.send_signal(signal.SIGINT)
         self.stopped(process, 130)
 
+    def test_the_latest_and_then_what_happens(self) -> None:
+        process = self.ctl("events", "--follow", "--limit", 2)
+        before = self.last()
+        lines = [self.line(process) for _ in range(2)]
+        self.daemon_.order("stop", name="web")
+        lines.append(self.line(process))
+        numbers = [f"#{before + n}" for n in (-1, 0, 1)]
+        self.assertEqual([line.split()[2] for line in lines], numbers)
+        process.send_signal(signal.SIGINT)
+        self.stopped(process, 130)
+
     def test_the_daemon_ends(self) -> None:
         process = self.ctl("events", "--follow", "--since", self.last())
         self.daemon_.order("stop", name="web")
@@ -251,6 +262,9 @@ class TestLines(unittest.TestCase):
         self.assertRegex(line, r'^\d{4}-\d\d-\d\d \S+\.250 #7 "A b" reap cause=exit wid=1$')
         line = event_line("watcher.a.b.kill", '{"time": 1.0, "process_pid": 5}')
         self.assertRegex(line, r"^\S+ \S+\.000 a\.b kill process_pid=5$")
+        payload = {"time": 1.0, "answer": "HTTP 200", "took": 0.5, "why": "", "kept": [1, 2]}
+        line = event_line("watcher.a.check", json.dumps(payload))
+        self.assertTrue(line.endswith(' a check answer="HTTP 200" kept=[1, 2] took=0.5 why=""'))
         payload = {"time": 1.0, "why": "2 deaths in 6 s", "cause": "exit", "none": None}
         line = event_line("watcher.a.stop", json.dumps(payload))
         self.assertTrue(line.endswith(' a stop cause=exit none=None why="2 deaths in 6 s"'), line)

@@ -17,6 +17,7 @@ from cvec_circus import __version__
 from cvec_circus.commands import table
 from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.server import Request
+from cvec_circus.ctl.arguments import ELSEWHERE
 from cvec_circus.wire.outcome import Outcome
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.hurry import hurry
@@ -255,8 +256,12 @@ class TestWithoutADaemon(unittest.TestCase):
         self.assertEqual(run("statsu").err, "error: statsu: did you mean status?\n")
         self.usage("zork: no such command; `help` lists them", "zork")
         self.usage("hepl: did you mean help?", "hepl")
+        self.usage("top: no such command; use the program cvec_circus-top", "top")
+        for name, text in ELSEWHERE.items():
+            self.assertIsNone(table.find(name))
+            words = {word for word in text.replace("`", "").split() if table.find(word)}
+            self.assertTrue(words or "-" in text, name)
         self.usage("statsu: did you mean status?", "help", "statsu")
-        self.usage("--limit and --follow", "events", "--follow", "--limit", "3")
         self.usage("unknown option --zork", "--zork", "status")
         self.usage("unknown option --jsno; did you mean --json?", "--jsno", "status")
         self.usage("unknown option --verison; did you mean --version?", "--verison")
@@ -272,7 +277,7 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("NUMBER: -1 is less than 0", "incr", "web", "-1")
         self.usage("SIGNAL: ", "signal", "web", "usr9")
         self.usage(
-            "--graceful_timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
+            "--graceful-timeout: 'x' is not a time", "kill", "web", "--graceful-timeout", "x"
         )
         self.usage("--for: 'x' is not one of ready", "wait", "web", "--for", "x")
         self.usage("--match: unknown match method x", "start", "web", "--match", "x")

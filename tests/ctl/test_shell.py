@@ -39,18 +39,17 @@ class Terminal:
         self.process = subprocess.Popen(["sh", "-c", command], start_new_session=True, env=env)
         test.addCleanup(self.process.wait)
         test.addCleanup(self.process.kill)
-        self.test = test
         self.theirs = theirs
         test.addCleanup(os.close, theirs)
 
-    def interrupt(self, text: str = PROMPT) -> None:
-        """Press Ctrl-C until a text comes: Python may not have waited for a key yet."""
+    def interrupt(self, text: str = PROMPT) -> str:
+        """Press Ctrl-C until a text comes, and return what came: Python may not have waited for a
+        key yet."""
         for _ in range(int(TIMEOUT)):
             self.type("\x03")
             with contextlib.suppress(AssertionError):
-                self.until(text, 1.0)
-                return
-        self.test.fail("Ctrl-C has no effect")
+                return self.until(text, 1.0)
+        raise AssertionError("Ctrl-C has no effect")
 
     def until(self, text: str, timeout: float = TIMEOUT) -> str:
         """Read until a text has come, and return all that came."""

@@ -60,6 +60,7 @@ TOLD: dict[str, Any] = {
     ],
     "strays": [{"pid": 70, "command": "sleep 9"}],
     "unkept": "web: its output is not kept",
+    "lost": {"stderr": "cannot open /tmp: Is a directory"},
 }
 
 
@@ -112,6 +113,7 @@ class TestWhy(CtlCase):
                 "ctl: it hangs",
                 "    1 m ago: process 6 (slot 2) could not run: no such file",
                 "web: its output is not kept",
+                "its stderr is lost: cannot open /tmp: Is a directory",
                 "left behind:",
                 "    process 70: sleep 9",
             ],

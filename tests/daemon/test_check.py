@@ -296,6 +296,9 @@ class TestCommandLine(unittest.TestCase):
         path = self.write("a.ini", RIGHT + circle + needy.format("c", "b"))
         said = self.run_daemon("--check", path).stdout
         self.assertIn("without a, and without b, c, which depend on that\n", said)
+        wrong = "[watcher:w]\ncmd = sleep 1\nuid = no-such\ngid = 1\n"
+        said = self.run_daemon("--check", self.write("a.ini", RIGHT + circle + wrong)).stdout
+        self.assertIn("without a, w, and without b, which depends on them\n", said)
         said = self.run_daemon("--check", self.write("a.ini", circle)).stdout
         self.assertIn("; the daemon does not start (see a)\n", said)
 

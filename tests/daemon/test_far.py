@@ -39,7 +39,7 @@ class TestFar(DaemonCase):
         return [json.loads(line)[-1] for line in self.calls.read_text().splitlines()]
 
     def test_a_command(self) -> None:
-        done = self.ctl(*THERE, "--ssh_keyfile", "/my/key", "status", "web")
+        done = self.ctl(*THERE, "--ssh-keyfile", "/my/key", "status", "web")
         self.assertEqual((done.stdout, done.stderr, done.returncode), ("active\n", "", 0))
         self.assertEqual(set(self.servers()), {"me@there"})
         self.assertIn("/my/key", self.calls.read_text())

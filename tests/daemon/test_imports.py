@@ -15,24 +15,21 @@ NEEDED = "import argparse, logging, shlex, subprocess, threading"
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
-    "ast asyncio cvec_circus.client cvec_circus.compat.gone cvec_circus.config.examination"
-    " cvec_circus.ctl"
-    " cvec_circus.daemon.check cvec_circus.daemon.systemd"
-    " cvec_circus.demo"
-    " cvec_circus.embedding cvec_circus.options.hooks"
-    " cvec_circus.supervisor.hook_calls cvec_circus.system.importing cvec_circus.system.programs"
-    " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
-    " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
-    " cvec_circus.stream.stdout cvec_circus.stream.timed cvec_circus.stream.history"
-    " cvec_circus.stream.lines cvec_circus.stream.syslog cvec_circus.system.syslog"
-    " cvec_circus.supervisor.output.histories cvec_circus.supervisor.ending.watcher_cgroups"
-    " cvec_circus.system.cgroup"
-    " cvec_circus.control.ownership cvec_circus.sockets.unix"
-    " cvec_circus.system.daemonize cvec_circus.system.notify"
-    " cvec_circus.stats cvec_circus.client.tunnel"
-    " cvec_circus.system.virtualenv configobj dataclasses datetime difflib inspect"
-    " logging.config logging.handlers pathlib psutil random setproctitle shutil tempfile"
-    " urllib.parse yaml zmq".split()
+    "ast asyncio configobj dataclasses datetime difflib inspect logging.config"
+    " logging.handlers pathlib psutil random setproctitle shutil tempfile urllib.parse yaml"
+    " zmq"
+    " cvec_circus.client cvec_circus.client.tunnel cvec_circus.compat.gone"
+    " cvec_circus.config.examination cvec_circus.control.ownership cvec_circus.ctl"
+    " cvec_circus.daemon.check cvec_circus.daemon.systemd cvec_circus.demo"
+    " cvec_circus.embedding cvec_circus.logs.configured cvec_circus.logs.syslog"
+    " cvec_circus.options.hooks cvec_circus.plugins cvec_circus.sockets.unix cvec_circus.stats"
+    " cvec_circus.stream.file cvec_circus.stream.history cvec_circus.stream.lines"
+    " cvec_circus.stream.own cvec_circus.stream.packing cvec_circus.stream.stdout"
+    " cvec_circus.stream.syslog cvec_circus.stream.timed"
+    " cvec_circus.supervisor.ending.watcher_cgroups cvec_circus.supervisor.hook_calls"
+    " cvec_circus.supervisor.output.histories cvec_circus.system.cgroup"
+    " cvec_circus.system.daemonize cvec_circus.system.importing cvec_circus.system.notify"
+    " cvec_circus.system.programs cvec_circus.system.syslog cvec_circus.system.virtualenv".split()
 )
 """Each takes milliseconds, or memory, that a daemon which does not need it must not spend."""
 
@@ -59,7 +56,7 @@ class TestImports(unittest.TestCase):
         names += ["supervisor.reload.reloading", "supervisor.survival.upgrade"]
         code = "; ".join(f"import cvec_circus.{name}" for name in names)
         loaded = modules(f"{code}; from cvec_circus.commands import table; table.load_all()")
-        large = {"bz2", "lzma", "platform", "random", "shutil", "tempfile"}
+        large = {"ast", "bz2", "lzma", "platform", "random", "shutil", "tempfile"}
         large |= {"configparser", "ipaddress", "logging.config", "pickle", "socketserver"}
         self.assertEqual((loaded - modules(NEEDED)) & large, set())
 

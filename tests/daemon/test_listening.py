@@ -17,11 +17,12 @@ class TestListening(MachineCase):
     def test_what_is_at_a_path(self) -> None:
         (self.folder / "sub").mkdir()
         (self.folder / "notes").touch()
-        listening = "cannot listen: "
+        listening, long = "cannot listen: ", "x" * 107
         for path, reason in (
             ("sub", "HERE/sub is a folder; name a file in it"),
             ("notes", "the file there is not a socket; remove it, or use another path"),
             ("notes/x", "HERE/notes/x cannot be reached: Not a directory"),
+            (long, f"HERE/{long} has more than the 107 bytes that a unix socket can have"),
         ):
             self.refused(f"[socket:s]\npath = {path}", f"4: [socket:s] path: {reason}")
             endpoint = f"4: [circus] endpoint: ipc://{path}: {listening}{reason}"

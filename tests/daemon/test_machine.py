@@ -42,6 +42,11 @@ class TestPrograms(MachineCase):
             "2: [watcher:web] cmd: there is no program here in /bin; install it, or write its path",
             **path,
         )
+        self.says(
+            "[watcher:web]\ncmd = circusd-stats\n[env]\nPATH = /none\n",
+            "2: [watcher:web] cmd: there is no program circusd-stats in /none; it is called "
+            "cvec_circusd-stats here",
+        )
         self.silent(
             "[watcher:web]\ncmd = here\ncopy_env = True\n",
             "[watcher:web]\ncmd = here\n[env:web]\nPATH = $PATH\n",
@@ -151,10 +156,12 @@ class TestModules(MachineCase):
         env = "[env]\nPYTHONPATH = lib\n"
         hook = f"{WEB}hooks.before_start = here_hooks.hook\n"
         stream = f"{WEB}stdout_stream.class = here_hooks.hook\n"
-        self.silent(hook + env, stream + env, f"{hook}[env:other]\nPYTHONPATH = lib\n" + other())
+        shared = f"{hook}[env:other]\nPYTHONPATH = lib\n{other()}"
+        self.silent(hook + env, stream + env, f"{shared}hooks.after_stop = here_hooks.hook\n")
         add = "add its folder to PYTHONPATH in [env]"
         none = f"there is no module here_hooks where the daemon looks; {add}"
         self.says(hook, f"3: [watcher:web] hooks.before_start: {none}")
+        self.says(shared, f"3: [watcher:web] hooks.before_start: {none}")
         self.says(stream, f"3: [watcher:web] stdout_stream.class: {none}")
         self.says(
             hook.replace(".hook\n", ".hok\n") + env,
@@ -246,7 +253,7 @@ class TestUnits(MachineCase):
 
 
 def other() -> str:
-    """Another watcher, whose path is there for the first one too."""
+    """Another watcher, whose path is there for the first one too if it has a hook."""
     return WEB.replace("web", "other")
 
 

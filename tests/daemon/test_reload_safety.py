@@ -193,14 +193,19 @@ class TestIncludes(ReloadCase):
         self.conf.mkdir()
         (self.conf / "b.ini").write_text(watchers("b"))
         (self.folder / "c.ini").write_text(watchers("c"))
-        circus = f"include_dir = {self.conf}\ninclude = {self.folder}/c.ini"
+        files = f"{self.folder}/c.ini {self.folder}/optional/*.ini"
+        circus = f"include_dir = {self.conf}\ninclude = {files}"
         self.up(watchers("a"), circus=circus)
         self.assertTrue(eventually(lambda: [*self.statuses().values()] == ["active"] * 3))
         self.before = self.pids("a"), self.pids("b"), self.pids("c")
 
-    def refused(self, *expected: str) -> None:
+    def refused(
+        self,
+        *expected: str,
+        hint: str = "it was read before; put it back, or take it out of [circus]",
+    ) -> None:
         reason = self.served.wire.refused("reloadconfig")
-        for text in (*expected, "it was read before; put it back, or take it out of [circus]"):
+        for text in (*expected, hint):
             self.assertIn(text, reason)
         self.assertEqual((self.pids("a"), self.pids("b"), self.pids("c")), self.before)
 
@@ -210,6 +215,25 @@ class TestIncludes(ReloadCase):
         self.refused(f"include_dir: {self.conf}: No such file or directory")
         aside.rename(self.conf)
         self.assertFalse(self.reload()["changes"])
+
+    def test_a_folder_has_become_a_file(self) -> None:
+        self.conf.rename(self.folder / "aside")
+        self.conf.touch()
+        self.refused(f"include_dir: {self.conf}: Not a directory")
+
+    def test_a_name_is_misspelt(self) -> None:
+        text = self.served.config.read_text()
+        for wrong in (text.replace("conf.d", "confd"), text.replace("/c.ini", "/d/c.ini")):
+            self.served.config.write_text(wrong)
+            self.refused("No such file or directory", hint="; make it, or correct its name")
+
+    def test_an_optional_folder_comes_and_goes(self) -> None:
+        self.assertFalse(self.reload()["changes"])
+        optional = self.folder / "optional"
+        optional.mkdir()
+        self.assertFalse(self.reload()["changes"])
+        optional.rmdir()
+        self.refused(f"{optional}: No such file or directory")
 
     def test_a_file_is_gone_or_a_pipe(self) -> None:
         path = self.folder / "c.ini"

@@ -54,6 +54,8 @@ class TestJobs(DaemonCase):
         daemon = self.daemon("[watcher:web]\ncmd = sleep 1000\n")
         text = daemon.config.read_text()
         daemon.config.write_text(f"{text}[watcher:job]\ncmd = echo run\nschedule = {NEVER}\n")
+        said = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: added, is started (at the times of its schedule)", said)
         daemon.call("reloadconfig", waiting=True)
         self.assertIn("-02-29 00:00", daemon.wire.status("job")[1])
         daemon.config.write_text(f"{text}[watcher:job]\ncmd = echo go\nschedule = 0 0 1 1 *\n")
@@ -63,6 +65,47 @@ class TestJobs(DaemonCase):
         self.assertIn("-01-01 00:00", daemon.wire.status("job")[1])
         daemon.call("start", name="job", waiting=True)
         self.assertEqual(daemon.out.next(), "go")
+
+    def test_a_run_is_not_cut_short_by_other_options(self) -> None:
+        text = f"[watcher:job]\ncmd = sleep 1000\nschedule = {NEVER}\n"
+        daemon = self.daemon(text)
+        daemon.order("start", name="job")
+        running = daemon.wire.pids("job")
+        daemon.config.write_text(daemon.config.read_text().replace("1000", "2000"))
+        plan = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed\n    cmd: 'sleep 1000' -> 'sleep 2000'", plan)
+        daemon.order("reloadconfig")
+        self.assertEqual(daemon.wire.pids("job"), running)
+        # No job any more: it is not to run with options of before.
+        said = daemon.config.read_text().replace(f"schedule = {NEVER}\n", "")
+        daemon.config.write_text(said)
+        plan = daemon.ctl("reloadconfig", "--dry-run").stdout
+        self.assertIn("watcher job: changed, its processes are replaced (schedule changes)", plan)
+        daemon.order("reloadconfig")
+        self.assertEqual(set(daemon.wire.pids("job")) & set(running), set())
+
+    def test_one_that_has_run_once_gets_a_schedule(self) -> None:
+        daemon = self.daemon(
+            "[watcher:web]\ncmd = sleep 9\n[watcher:job]\ncmd = true\nrespawn = 0\n"
+        )
+        done = {"name": "job", "state": "completed", "timeout": 10}
+        self.assertEqual(daemon.call("wait", **done)["phases"], {"job": "completed"})
+        said = daemon.ctl("set", "job", "schedule", NEVER).stderr
+        self.assertIn("job is completed; its schedule counts once it is started", said)
+        daemon.call("set", name="job", options={"schedule": ""})
+        with daemon.config.open("a") as file:
+            file.write(f"schedule = {NEVER}\n")
+        daemon.call("reloadconfig", waiting=True)
+        self.assertIn("-02-29 00:00", daemon.wire.status("job")[1])
+
+    def test_without_its_schedule_it_starts(self) -> None:
+        text = "[watcher:web]\ncmd = sleep 1000\n[watcher:job]\ncmd = sleep 1001\n"
+        daemon = self.daemon(f"{text}schedule = {NEVER}\n")
+        daemon.config.write_text(daemon.config.read_text().replace(f"schedule = {NEVER}\n", ""))
+        told = "watcher job: changed, is started (it was waiting, and schedule changes)"
+        self.assertIn(told, daemon.ctl("reloadconfig", "--dry-run").stdout)
+        daemon.call("reloadconfig", waiting=True)
+        self.assertEqual(daemon.wire.status("job")[0], "active")
 
     def test_a_run_that_was_missed(self) -> None:
         text = f"[watcher:job]\ncmd = echo run\nschedule = {NEVER}\n"
@@ -91,11 +134,10 @@ class TestChecks(DaemonCase):
             "[watcher:c]\ncmd = true\noverlap = both\nschedule = 0 0 * * *\n"
             "[watcher:d]\ncmd = sleep 1000\n"
         )
-        form = "write MINUTE HOUR DAY MONTH WEEKDAY"
         said = "\n".join(daemon.log.seen)
         for line in (
-            f"circus.ini:7: [watcher:a] schedule: '0 0 30 2 *' is not a schedule "
-            f"(bad day-of-month): {form}",
+            "circus.ini:7: [watcher:a] schedule: '0 0 30 2 *' never comes: no month in it has that "
+            "day",
             "circus.ini:10: [watcher:b] schedule: not with on_demand: a job starts at its time",
             "circus.ini:15: [watcher:c] overlap: 'both' is not one of skip, queue, replace",
         ):

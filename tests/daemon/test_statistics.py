@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import stat
+import sys
 import unittest
+from pathlib import Path
 from typing import Any
 
 from cvec_circus import get_arbiter
 from tests.stats.case import TIMEOUT, Listener
-from tests.support.daemon import Daemon, DaemonCase, gone
+from tests.support.daemon import BIN, Daemon, DaemonCase, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 from tests.support.hurry import hurried, hurry
@@ -134,6 +136,17 @@ class TestStatistics(DaemonCase):
         self.assertTrue(listener.until(lambda: "stat.circus" in listener.last))
         for fd in (1, 2):
             self.assertEqual(os.readlink(f"/proc/{self.pid(daemon)}/fd/{fd}"), "/dev/null")
+
+    @unittest.skipUnless(sys.version_info >= (3, 11), "older ones import from there first")
+    def test_a_module_in_the_current_directory(self) -> None:
+        def prepare(folder: Path) -> None:
+            (folder / "psutil.py").write_text("raise RuntimeError('not yours')\n")
+
+        circus = "stats_endpoint = ipc://{DIR}/stats\n"
+        path = {"PYTHONPATH": str(BIN.parent)}
+        daemon = self.daemon(SLEEPER, circus=circus, env=path, prepare=prepare)
+        listener = self.listen(daemon)
+        self.assertTrue(listener.until(lambda: "stat.circus" in listener.last))
 
     def test_without(self) -> None:
         daemon = self.daemon(SLEEPER)

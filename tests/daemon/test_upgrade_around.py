@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import unittest
 from pathlib import Path
 
+import cvec_circus
 from tests.daemon import test_survival_sockets as with_sockets
 from tests.support import cgroups, installations
 from tests.support.background import Background
@@ -331,6 +333,40 @@ class TestService(UpgradeCase):
             self.assertIn("WATCHDOG=1", server.recv(4096).decode())
             environment = Path(f"/proc/{daemon.wire.pids('a')[0]}/environ").read_text()
             self.assertNotIn("NOTIFY_SOCKET", environment)
+
+    def test_a_module_that_python_has_run(self) -> None:
+        """It is found from the working directory, before and after."""
+        run = f'shift 2; exec {sys.executable} -m cvec_circus.circusd "$@"'
+
+        def prepare(folder: Path) -> None:
+            (folder / "cvec_circus").symlink_to(Path(cvec_circus.__file__).parent)
+
+        daemon = self.daemon(SLEEPERS, wrapper=["sh", "-c", run, "sh"], prepare=prepare)
+        pids = daemon.wire.pids("a")
+        self.assertIn("version", daemon.call("upgrade"))
+        self.assertEqual(daemon.wire.pids("a"), pids)
+        words = Path(f"/proc/{daemon.pid}/cmdline").read_text().split("\0")
+        self.assertEqual(words[1:4], ["-m", "cvec_circus.daemon.main", str(daemon.config)])
+
+    def test_an_installed_script(self) -> None:
+        """It is run again, and does not find the modules of the working directory."""
+
+        def prepare(folder: Path) -> None:
+            (folder / "queue.py").write_text("raise RuntimeError('not yours')\n")
+            (folder / "bin").mkdir()
+            (folder / "bin" / "cvec_circusd").write_text(
+                "import sys\nfrom cvec_circus.daemon.main import main\nsys.exit(main())\n"
+            )
+
+        root = str(Path(cvec_circus.__file__).parents[1])
+        run = f'shift 2; exec {sys.executable} bin/cvec_circusd "$@"'
+        wrapper = ["env", f"PYTHONPATH={root}", "sh", "-c", run, "sh"]
+        daemon = self.daemon(SLEEPERS, wrapper=wrapper, prepare=prepare)
+        pids = daemon.wire.pids("a")
+        self.assertIn("version", daemon.call("upgrade"))
+        self.assertEqual(daemon.wire.pids("a"), pids)
+        words = Path(f"/proc/{daemon.pid}/cmdline").read_text().split("\0")
+        self.assertEqual(words[1], str(daemon.folder.resolve() / "bin" / "cvec_circusd"))
 
     def test_in_the_background(self) -> None:
         daemon = Background(self, SLEEPERS).up("--log-output", "log")

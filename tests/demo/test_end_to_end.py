@@ -78,6 +78,14 @@ class TestDemonstration(ProgramCase):
         self.addCleanup(client.stop)
         self.assertIn("web", client.send_message("list")["watchers"])
 
+    def test_another_at_the_same_address(self) -> None:
+        environ = {**self.environ, "CVEC_CIRCUS_DEMO_DIR": f"{self.folder}/elsewhere"}
+        other = self.run_script("cvec_circusd", "--demo", env=environ)
+        self.assertEqual(other.wait(DEADLINE), 1)
+        text = self.errors.read_text(encoding="utf-8")
+        self.assertRegex(text, r"error: (pubsub_)?endpoint ipc://\S+: ")
+        self.assertNotIn("$(circus.env", text)
+
     def test_quit(self) -> None:
         self.get("/")
         log = f"{LOGS}/events.log"

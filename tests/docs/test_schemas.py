@@ -82,6 +82,8 @@ class TestPrinted(DaemonCase):
         self.assertIn("watcher", rows[0])
         [row] = self.lines("top", 1, "cvec_circus-top", "--once")
         self.assertLessEqual({"web", "bad", "dep", "job"}, set(row["watchers"]))
+        alone = subprocess.check_output(script("cvec_circusd", "--doctor", "--json"), timeout=60)
+        self.assertEqual(self.schemas.problems("doctor-alone", json.loads(alone)), [])
 
     def answers_and_refusals(self) -> None:
         """Judge what commands print that the test of all answers does not ask."""

@@ -293,7 +293,7 @@ class TestAdoption(RefusedCase):
             if not daemon.begin_again():
                 # Nothing is taken over, and what runs still has a path that the new one wants.
                 self.assertRegex(daemon.log_text(), UNTOUCHED, log)
-                self.assertIn("a socket is there already", "\n".join(self.judge_death(daemon)))
+                self.assertIn("serves the socket there", "\n".join(self.judge_death(daemon)))
                 return
         daemon.port.plan("run")
         self.judge(daemon)

@@ -37,6 +37,7 @@ class TestAddress(unittest.TestCase):
             (socket(port=80, interface="eth0"), socket(port=80)),
             (socket(path="/run/a"), socket(path="/run/./a", replace=True)),
             (socket(path="/run/a"), of_endpoint("ipc:///run/a")),
+            (of_endpoint("tcp://lo:80"), of_endpoint("tcp://localhost:80")),
             (of_endpoint("tcp://*:80"), socket(host="192.0.2.1", port=80)),
             (of_endpoint("ipc://@a"), of_endpoint("ipc://@a")),
             (socket(path="/run/a"), socket(path="/run/.a.spare")),

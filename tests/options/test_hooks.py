@@ -77,7 +77,7 @@ class TestValues(unittest.TestCase):
             ("hooks", "after_stop", "after_stop"),
             ("hooks", 5, "5 is not a mapping"),
             ("hooks.after_stop", "a b.c", "'a b.c' is neither the dotted name of a function nor"),
-            ("hooks.after_stop", "a.b,maybe", "'maybe' is neither true nor false"),
+            ("hooks.after_stop", "a.b, maybe", "'maybe' is neither true nor false"),
             ("hooks.after_stop", "exec:", "the command is empty"),
             ("hooks.after_stop", "exec:a 'b", "cannot be split into words: No closing quotation"),
             ("hooks.after_stop", 5, "5 is not text"),

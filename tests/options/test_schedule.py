@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from unittest import mock
 from zoneinfo import ZoneInfo
 
+import cronsim
+
 from cvec_circus.options.schedule import NICKNAMES, Calendar, to_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -30,7 +32,10 @@ class TestForms(unittest.TestCase):
             ("* * * *", f"'* * * *' is not a schedule (wrong number of fields): {form}"),
             ("@daily", "'@daily' is not a schedule (wrong number of fields): write 0 0 * * *"),
             ("@reboot", f"'@reboot' is not a schedule (wrong number of fields): {form}"),
-            ("0 0 30 2 *", f"'0 0 30 2 *' is not a schedule (bad day-of-month): {form}"),
+            ("0 0 30 2 *", "'0 0 30 2 *' never comes: no month in it has that day"),
+            ("0 0 31 4,JUN *", "'0 0 31 4,JUN *' never comes: no month in it has that day"),
+            ("0 0 32 2 *", f"'0 0 32 2 *' is not a schedule (bad day-of-month): {form}"),
+            ("0 0 30 13 *", f"'0 0 30 13 *' is not a schedule (bad month): {form}"),
             (5, "5 is not text"),
         ):
             with self.subTest(given), self.assertRaises(ValueError) as caught:
@@ -49,6 +54,12 @@ class TestForms(unittest.TestCase):
         with mock.patch.dict(sys.modules, {"cronsim": None}):
             with self.assertRaisesRegex(ValueError, r"pip install 'cvec_circus\[schedule\]'"):
                 to_schedule("* * * * *")
+
+    def test_seconds_with_an_older_cronsim(self) -> None:
+        wrong = cronsim.CronSimError("Wrong number of fields")
+        with mock.patch.object(cronsim, "CronSim", side_effect=wrong):
+            with self.assertRaisesRegex(ValueError, "^'0 0 3 .*' has seconds, which need a newer"):
+                to_schedule("0 0 3 * * *")
 
 
 class TestDaylightSaving(unittest.TestCase):

@@ -254,6 +254,11 @@ class TestVariables(unittest.TestCase):
             variables.add(value, "NAME")
         variables.show(["web-1", "x"])
         self.assertEqual(variables.conceal("web-1: hunter2 it web-api"), "web-1: NAME it NAME")
+        for value in ("/home/me", "/etc/pw", "local"):  # errors show the PATH
+            variables.add(value, "NAME")
+        path = "/home/me/bin:/usr/local/bin:/x/etc/pw"
+        variables.show([], path)
+        self.assertEqual(variables.conceal(path), "/home/me/bin:/usr/NAME/bin:/xNAME")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ class Environment(Talker):
 
     def handle_init(self) -> None:
         logger.info("config %s", ascii(sorted(self.config.items())))
-        print("printed", "CVEC_CIRCUS_PLUGIN" in os.environ)
+        written = "in pieces" if sys.stdout.write_through else "in lines"  # type: ignore[union-attr]
+        print("printed", "CVEC_CIRCUS_PLUGIN" in os.environ, written)
         listing = [sys.executable, "-c", "import os; print(len(os.listdir('/proc/self/fd')))"]
         found = subprocess.run(listing, stdout=subprocess.PIPE, close_fds=False, check=True)
         say(f"fds {found.stdout.decode().strip()}")

@@ -228,12 +228,16 @@ class TestByDaemon(ProcessCase):
         self.addCleanup(os.close, alive)
         with open(read_report, "rb") as reports:
             process = self.by_daemon(
-                f"{SUBJECTS}.Environment", config=config, lifeline=lifeline, report=report
+                f"{SUBJECTS}.Environment",
+                config=config,
+                lifeline=lifeline,
+                report=report,
+                env={"PYTHONUNBUFFERED": "1"},
             )
             os.close(lifeline)
             os.close(report)
             self.assertEqual(reports.read(), b"")
-        process.expect("printed False")
+        process.expect("printed False in lines")
         process.expect("fds 4 ")
         process.kill()
         process.expect("handle_stop on main")

@@ -140,6 +140,14 @@ class TestInTheWay(UnixCase):
         )
         self.assertTrue(self.path.is_socket())
 
+    def test_a_socket_with_a_server_is_not_to_be_removed(self) -> None:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(self.path))
+            server.listen()
+            refusal = self.refusal()
+        said = r"\) serves the socket there; stop it first, or use another path$"
+        self.assertRegex(refusal, rf": pid {os.getpid()} \(.*{said}")
+
     def test_what_a_killed_daemon_has_left(self) -> None:
         """Its second name shows whose it was, even after a boot that has removed the ledger."""
         self.leave()

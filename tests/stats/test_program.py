@@ -63,7 +63,7 @@ class TestByHand(DaemonCase):
         for words, text in (
             (
                 ["--interval", "x"],
-                "error: --interval: 'x' is not a time: write 30, 30s, 5m or 1h",
+                "--interval: 'x' is not a time: write 30, 30s, 5m or 1h",
             ),
             (["--statspoint", "nothing"], "stats_endpoint nothing: cannot listen: not an endpoint"),
             (["--endpoint", "nothing"], "cannot connect to 'nothing'"),

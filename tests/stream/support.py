@@ -98,7 +98,7 @@ def lost(pumps):
     """Return the bytes that each stream of pumps has lost."""
     found = collections.Counter()
     for pump in pumps:
-        found.update(pump.reader.lost)
+        found.update({key: one.lost for key, one in pump.reader.outputs.items()})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import unittest
@@ -14,6 +15,7 @@ import zmq
 from cvec_circus.commands import table
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.supervisor import supervisor
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.cause import Cause
 from tests.support.daemon import folder
@@ -54,6 +56,17 @@ class TestFirstTurn(LeakCheckedTestCase):
         with goes_on, resumed, mock.patch.object(table, "find", refused):
             with self.assertLogs("cvec_circus", "ERROR"):
                 self.ask("ping", lambda: self.assertTrue(reads.wait(TIMEOUT_MS / 1000)))
+
+    def test_a_start_without_files_is_made_up_for(self) -> None:
+        load_all = mock.Mock(
+            side_effect=[OSError(errno.EMFILE, "Too many open files")] * 2 + [None]
+        )
+        soon = mock.patch.object(supervisor, "RETRY_DELAY", 0.01)
+        with soon, mock.patch.object(table, "load_all", load_all):
+            with self.assertLogs("cvec_circus", "ERROR") as logs:
+                self.assertEqual(self.ask("ping")["status"], "ok")
+        [line] = [one for one in logs.output if "more times" not in one and "once more" not in one]
+        self.assertIn("Supervisor._open could not continue: [Errno 24] Too many", line)
 
     def ask(self, command: str, then: Callable[[], object] = lambda: None) -> dict[str, Any]:
         """Ask before it runs, call `then` when the answer is there, and return it."""

@@ -9,6 +9,8 @@ import sys
 import unittest
 from typing import Any
 
+from cvec_circus.options.hooks import Hook, Use
+from cvec_circus.supervisor.hook_calls import doubts_of
 from tests.supervisor.hook_case import HooksCase
 
 
@@ -26,6 +28,23 @@ class TestModules(HooksCase):
         )
         self.assertEqual(self.asked(watcher, "before_start"), "")
         self.assertEqual(sys.path.count(str(self.folder)), 1)
+
+    def test_what_is_looked_for_before_it_is_called(self) -> None:
+        self.module("hooks_of_a_test2", "raise SystemExit\ndef yes(**given): pass\n")
+        folder = str(self.folder)
+        for moment, target, pythonpath, said in (
+            ("before_start", "hooks_of_a_test2.yes", folder, ""),
+            ("before_start", "hooks_of_a_test2.yes", "", "there is no module hooks_of_a_test2 wh"),
+            ("after_stop", "hooks_of_a_test2.no", folder, f"there is no no in {folder}/hooks_of"),
+            ("after_stop", "exec:true -x", "", ""),
+            ("after_stop", "exec:./nope.sh", "", f"there is no {folder}/nope.sh"),
+        ):
+            with self.subTest(target=target, pythonpath=pythonpath):
+                use = Use(moment, Hook(target), pythonpath, "", folder)
+                found = list(doubts_of([use, use]))
+                self.assertEqual(len(found), bool(said))
+                self.assertTrue("".join(found).startswith(said and f"hooks.{moment}: {said}"))
+        self.assertNotIn("hooks_of_a_test2", sys.modules)
 
     def test_what_is_not_there(self) -> None:
         watcher = self.watcher(hooks={"before_start": "hooks_of_a_test_not_there.yes"})

@@ -90,6 +90,7 @@ NAMES: dict[str, frozenset[str]] = {
 LATE_IMPORTS: dict[str, str | None] = {
     "base.overrides": "inspect",  # takes 5 ms, and the command line defines no such class
     "commands.base": "cvec_circus.compat",
+    "commands.set": "cvec_circus.options.hooks",  # few orders have hooks
     "commands.restart": "cvec_circus.compat",  # only a program for Circus asks
     "compat.members": "cvec_circus.compat",
     "compat.paths": "cvec_circus.compat.gone",  # a table that only a program for Circus needs
@@ -110,6 +111,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.compose": "cvec_circus.supervisor",  # cgroups, or what only a crash needs
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
+    "supervisor.names": "cvec_circus.supervisor.hook_calls",
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
     # most daemons have no checks

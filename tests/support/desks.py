@@ -53,6 +53,9 @@ class FakeTimetable:
         at = (now // float(schedule) + 1) * float(schedule)
         return Run(at, at, f"{at:g}", schedule)
 
+    def missed(self, run: Run) -> str:
+        return f"from {run.text} to {self._world.now():g}"
+
     def forget(self, watcher: Watcher) -> None:
         self.forgotten.append(watcher.name)
 

@@ -282,7 +282,8 @@ class History:
             many = len(watcher.places.fresh) > watcher.goal.numprocesses
             assert not many or watcher.status == "stopping", f"{watcher!r}: too many"
             for process in watcher.places.fresh:
-                assert process.generation >= watcher.goal.generation, f"{process!r} is stale"
+                is_new = process.generation >= watcher.goal.generation
+                assert is_new or watcher.options.schedule, f"{process!r} is stale"
             if watcher.options.singleton:
                 assert len(watcher.places.spawned()) <= 1, f"{watcher!r}: two of a singleton"
             if watcher.status == "stopped":

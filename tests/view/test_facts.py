@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.view.facts import Facts
+from tests.support.schemas import Schemas
 
 STATUS = {
     "status": "ok",
@@ -35,6 +36,19 @@ class TestFacts(unittest.TestCase):
         self.assertEqual(list(big.rows), ["3"])
         self.assertEqual((off.state, off.reason, off.wanted, off.age), ("stopped", "why", 1, None))
         self.assertEqual(self.facts.passes, 1)
+
+    def test_how_far_a_rollout_is(self) -> None:
+        rollout = {"replaced": 1, "total": 8, "cause": "c", "actor": "client", "for": 0.5}
+        details = {"a": {**STATUS["watchers"]["Big One"], "rollout": rollout}}
+        phases = {"a": "reloading"}
+        reply = {"statuses": {"a": "active"}, "phases": phases, "watchers": details}
+        self.facts.status(reply)
+        self.assertEqual(self.facts.watchers["a"].stands, "reloading 1/8")
+        printed = self.facts.as_json()
+        row = printed["watchers"]["a"]
+        self.assertEqual((row["phase"], row["rollout"]), ("reloading", rollout))
+        whole = {"endpoint": "", "time": 1.0, "published": False, **printed}
+        self.assertEqual(Schemas().problems("top", whole), [])
 
     def test_a_daemon_of_circus(self) -> None:
         self.facts.status({"statuses": {"a": "active"}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import glob
 import importlib
 import os
@@ -24,6 +23,7 @@ from cvec_circus.config.section import (
     ENV,
     PLUGIN,
     SOCKET,
+    TOML,
     WATCHER,
     Entry,
     Findings,
@@ -33,7 +33,7 @@ from cvec_circus.config.section import (
 )
 from cvec_circus.options.expand import env_values, expand
 
-FORMATS = {".toml": "toml"}
+FORMATS = {TOML: "toml"}
 """The module here that reads files whose names end so; every other one is an INI file. Its `parse`
 takes a text, the name of its file and what takes findings, and returns entries."""
 
@@ -68,6 +68,7 @@ def load(
 def finish(configuration: Configuration, document: Document) -> None:
     """Note where a configuration comes from, and release what was read: only places are needed."""
     configuration.sources = frozenset(document.sources)
+    configuration.absent = frozenset(path for path, _, _ in document.absent)
     nothing: dict[str, str] = {}
     for section in document.sections.values():
         section.values = section.written = nothing
@@ -247,10 +248,11 @@ def _included(document: Document, key: str, named: str, cwd: str, findings: Find
             hint = "write blanks between the files, without commas"
         findings.warn(section, key, f"nothing is there at {named}; {hint}")
     root = os.path.join(cwd, _WILD.split(named, maxsplit=1)[0])
-    if root != os.path.join(cwd, named):
+    is_pattern = root != os.path.join(cwd, named)
+    if is_pattern:
         root = os.path.dirname(root)
     try:
-        with contextlib.suppress(NotADirectoryError):
+        if is_pattern or os.path.isdir(root):
             os.close(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         os.stat(root)
         document.sources[root] = ()

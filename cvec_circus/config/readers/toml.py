@@ -18,6 +18,7 @@ into statements, the shortest pieces that the parser takes, and each is asked wh
 from __future__ import annotations
 
 import glob
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import date, time
@@ -49,6 +50,7 @@ _WORDS = frozenset({"cmd", "args", "shell_args"})
 _BLANKS = frozenset({"include", "include_dir"})
 _OCTAL = frozenset({"umask", "endpoint_mode"})
 _AT = regex(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_INI_HEADER = regex(r"^\[(?:watcher|socket|plugin|env)\s*:.*\]", re.IGNORECASE | re.MULTILINE)
 
 Path = tuple[str, ...]
 
@@ -75,9 +77,17 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
         found = _AT.search(str(error))
         wrong = str(error)[: found.start()] if found else str(error)
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        findings.at(Place(path, line), f"not TOML: {_lower(wrong)}", is_problem=True)
+        said = f"not TOML: {_lower(wrong)}{_meant(text, wrong)}"
+        findings.at(Place(path, line), said, is_problem=True)
         return []
     return _Reader(_lines(text, loads), path, findings).entries(document)
+
+
+def _meant(text: str, wrong: str) -> str:
+    """Return what to say of a text that the parser does not take; "" for nothing."""
+    if _INI_HEADER.search(text):
+        return "; this looks like an INI file: give it a name that does not end in .toml"
+    return "; TOML has text in quotes, and true or false" if wrong == "Invalid value" else ""
 
 
 def _parser() -> Any:

@@ -121,7 +121,7 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
         reason = reason or unproved(probes, watcher, now)
         words = last_words(watcher) if watcher.places.pending else ""
     else:
-        words = last_words(watcher) if phase in ("backoff", "unready") else ""
+        words = last_words(watcher) if phase == "backoff" else ""
     said = standing(phase)
     if phase == "reloading" and watcher.rollout is not None:
         all_of_them = counted(watcher.rollout.total, "process")
@@ -216,7 +216,7 @@ def last_words(watcher: Watcher) -> str:
     last = watcher.places.last_death
     if last is None or not last.output or unready(watcher):
         return ""
-    return f"{WROTE}{last.output[-1]}"
+    return f"{WROTE}{last.output[-1].strip()}"
 
 
 def _ended(death: Death) -> str:

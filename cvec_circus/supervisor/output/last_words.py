@@ -26,6 +26,9 @@ SHARE = 0.003
 SAID = 3
 """Lines of output that an error shows of the process that it blames."""
 
+_MARKS = " \t\r^~"
+"""What a line below a line of source has, which points at a column of it."""
+
 LINES = 5
 LONGEST_LINE = 300
 """What is kept of the output of one process: so many lines, of so many characters each."""
@@ -85,4 +88,5 @@ class LastWords:
         if death is not None and death.is_awaited:
             return None
         lines = self.of(watcher, pid) if death is None else death.output or ()
-        return " | ".join([line for line in lines if line.strip()][-SAID:])
+        told = [line.strip() for line in lines if line.strip(_MARKS)]
+        return " | ".join(told[-SAID:])

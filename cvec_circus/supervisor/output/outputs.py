@@ -141,6 +141,12 @@ class OutputDesk:
             f"start on: `cvec_circusctl restart {name}`"
         )
 
+    def troubles(self, watcher: Watcher) -> dict[str, str]:
+        """Return why outputs of a watcher are lost now, by channel."""
+        open_now = (channel for channel in CHANNELS if (watcher, channel) in self._open)
+        found = {channel: self.pumps.trouble((watcher, channel)) for channel in open_now}
+        return {channel: text for channel, text in found.items() if text}
+
     def set_default_size(self, size: int | None) -> None:
         """Keep another number of bytes for watchers that do not say how many."""
         self._default_size = size
@@ -246,9 +252,10 @@ class OutputDesk:
     def catch_up(self, watcher: Watcher, pids: Iterable[int], then: Callable[[], object]) -> None:
         """Call `then` when all has been read that processes which have ended have written.
 
-        That never comes while a pump hangs.
+        That never comes while a pump hangs. Streams that are being closed are read, too: the last
+        process of a watcher that stops with it has ended in the same turn.
         """
-        left = {channel for channel in CHANNELS if (watcher, channel) in self._open}
+        left = set(CHANNELS)
 
         def has_read(channel: str) -> None:
             left.discard(channel)
@@ -258,8 +265,6 @@ class OutputDesk:
         for channel in list(left):
             done = partial(self._loop.post, has_read, channel)
             self.pumps.catch_up((watcher, channel), pids, done)
-        if not left:
-            then()
 
     def forget(self, watcher: Watcher) -> None:
         """Let go of what the processes of a removed watcher have written."""

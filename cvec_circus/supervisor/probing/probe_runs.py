@@ -16,7 +16,7 @@ from cvec_circus.probes.address import parse
 from cvec_circus.probes.connection import Result
 from cvec_circus.probes.prober import Probe, Prober
 from cvec_circus.probes.record import Record
-from cvec_circus.supervisor.launching import Templates
+from cvec_circus.supervisor.launching import Templates, written
 from cvec_circus.supervisor.probing.probe_programs import Order, ProgramRun, Programs
 from cvec_circus.supervisor.probing.watched import Watched
 from cvec_circus.system.launch import LaunchSpec
@@ -186,8 +186,9 @@ class ProgramRuns(Runs):
             "CVEC_CIRCUS_WID": str(process.wid),
             "CVEC_CIRCUS_PID": str(process.pid),
         }
-        words = split(expand_words(self._record.check.target, names, whole=True))
-        return template.check_spec(process.wid, words, env)
+        target = self._record.check.target
+        words = split(expand_words(target, names, whole=True))
+        return template.check_spec(process.wid, words, env, written(target))
 
 
 class Watchdog(Runs):

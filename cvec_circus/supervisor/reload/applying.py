@@ -123,8 +123,8 @@ def standing(watcher: Watcher) -> str:
 def running(watcher: Watcher, is_loaded: bool) -> Running:
     """Return a watcher as `config.diff` sees it; of a loaded one, with what was loaded."""
     loaded = watcher.settings.configured() if is_loaded else None
-    is_waiting = watcher.life is WAITING
-    return Running(watcher.name, watcher.options, loaded, standing(watcher), is_waiting)
+    stands = standing(watcher), watcher.life is WAITING, watcher.is_outdated
+    return Running(watcher.name, watcher.options, loaded, *stands)
 
 
 def is_applied(step: Step, watcher: Watcher | None) -> bool:
@@ -267,8 +267,8 @@ class Application:
                 if step.name not in self._plugins:
                     assert step.target is not None
                     bases.append((watcher, step.target.loaded))
-                if step.processes == START:
-                    starts.append(watcher)
+                if step.processes == START and not watcher.goal.up:
+                    starts.append(watcher)  # one that waits starts when nothing holds it
         for step in steps:
             if step.action == ADD:
                 watcher = self._new(step)

@@ -210,7 +210,7 @@ class Reloading:
                 inspect(build, environ, cwd, plugins)
                 locate(build, cwd, former)
 
-            configuration = reread(order.path, environ, cwd, there, former.sources, look)
+            configuration = reread(order.path, environ, cwd, there, former, look)
             order.variables.adopt(configuration.variables)
             endpoints.examine(configuration.circus, former.circus["allow_remote"])
         except Exception as error:

@@ -228,6 +228,35 @@ class TestWhatIsWrong(TomlCase):
                 at = f"main.toml:{where}" if where else "main.toml"
                 self.assertTrue(problem.startswith(f"{at}: {wrong}"), problem)
 
+    def test_headers_in_what_is_said(self) -> None:
+        for text, said in (
+            ("", "main.toml: nothing in it says what to run; write a [watcher.NAME] with a cmd"),
+            (
+                "[watchr.web]\ncmd = 'x'\n",
+                "main.toml:1: [watchr:web] unknown section; did you mean [watcher.web]?",
+            ),
+            (
+                "[watcher.web]\ncmd = 'x'\nstdin_socket = 's'\n",
+                "main.toml:3: [watcher:web] stdin_socket: there is no [socket.s]",
+            ),
+        ):
+            with self.subTest(text):
+                self.assertEqual(self.wrong(text), [said])
+
+    def test_what_is_an_ini_file(self) -> None:
+        ini = "; this looks like an INI file: give it a name that does not end in .toml"
+        for text, said in (
+            ("[watcher:web]\ncmd = x\n", ini),
+            ("; a note\n[circus]\n[env:a*]\n", ini),
+            ("[circus]\nhttpd = False\n[Socket: a]\n", ini),
+            ("[circus]\nhttpd = False\n", "; TOML has text in quotes, and true or false"),
+        ):
+            with self.subTest(text):
+                [problem] = self.wrong(text)
+                self.assertTrue(problem.endswith(said), problem)
+        [problem] = self.wrong('[watcher.web]\ncmd = "[watcher:x]')
+        self.assertNotIn("INI", problem)
+
     def test_what_has_no_meaning(self) -> None:
         form = "a list or table is not allowed here; write text, a number or true"
         rest = "[watcher.web]\ncmd = 'x'\n"
@@ -284,11 +313,11 @@ class TestWhatIsWrong(TomlCase):
             [
                 "main.toml:4: [watcher:web] numproceses: unknown option; did you mean "
                 "numprocesses? (kept for hooks and plugins)",
-                "main.toml:5: [wacther:a] unknown section; did you mean [watcher:a]?",
-                "main.toml:6: [wacther:b] unknown section; did you mean [watcher:b]?",
-                "main.toml:7: [wathcer] unknown section; did you mean [watcher:NAME]?",
-                "main.toml:9: [envs:web] unknown section; did you mean [env:web]?",
-                "main.toml:11: [plugn] unknown section; did you mean [plugin:NAME]?",
+                "main.toml:5: [wacther:a] unknown section; did you mean [watcher.a]?",
+                "main.toml:6: [wacther:b] unknown section; did you mean [watcher.b]?",
+                "main.toml:7: [wathcer] unknown section; did you mean [watcher.NAME]?",
+                "main.toml:9: [envs:web] unknown section; did you mean [env.web]?",
+                "main.toml:11: [plugn] unknown section; did you mean [plugin.NAME]?",
             ],
         )
 

@@ -29,6 +29,15 @@ class TestWhy(EmbeddedCase):
             self.gave_up(cmd="/no/such/program"), f"web has failed: it gave up: {said}"
         )
 
+    def test_a_variable_in_the_program(self) -> None:
+        told = self.gave_up(cmd="/no/$(circus.env.P)/$(circus.wid)", env={"P": "hunter2"})
+        said = "cannot run /no/$(circus.env.P)/$(circus.wid): No such file or directory (1 attempt)"
+        self.assertEqual(told, f"web has failed: it gave up: {said}")
+        check = {"ready": {"a": "exec:$(circus.env.P) x"}, "env": {"P": "hunter2", "PATH": "/no"}}
+        self.wire.call("add", name="db", cmd="/bin/sleep 1000", options=check, start=True)
+        self.assertTrue(eventually(lambda: "cannot run $(circus.env.P)" in str(self.why("db"))))
+        self.assertNotIn("hunter2", str(self.why("db")))
+
     def test_not_executable(self) -> None:
         path = self.folder / "program"
         path.write_text("#!/bin/sh\n")
@@ -58,6 +67,21 @@ class TestWhy(EmbeddedCase):
         )
         self.assertEqual(told["unkept"], "")
         self.assertIn("log_history", self.why("mute")["unkept"])
+
+    def test_output_that_is_lost(self) -> None:
+        silence(self)
+        self.arbit({"name": "web", "cmd": "sleep 1000", "stderr_stream": {"class": "no.such"}})
+        options = {"stdout_stream.filename": str(self.folder)}
+        self.wire.call("set", name="web", options=options, waiting=True)
+        said = f"cannot open {self.folder}: Is a directory"
+        self.assertTrue(eventually(lambda: self.why()["lost"].get("stdout") == said))
+        self.assertIn("ModuleNotFoundError", self.why()["lost"]["stderr"])
+        options = {"stdout_stream.filename": "/dev/full", "cmd": "sh -c 'echo x; exec sleep 1000'"}
+        self.wire.call("set", name="web", options=options)
+        said = "cannot write to /dev/full: No space left on device"
+        self.assertTrue(eventually(lambda: self.why()["lost"].get("stdout") == said))
+        self.wire.call("set", name="web", options={"stdout_stream.filename": "/dev/null"})
+        self.assertTrue(eventually(lambda: list(self.why()["lost"]) == ["stderr"]))
 
     def test_a_start_that_dies_at_once(self) -> None:
         silence(self)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
 import unittest
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +17,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.output import last_words
 from cvec_circus.supervisor.output.last_words import LINES, LONGEST_LINE, LastWords
+from cvec_circus.supervisor.output.outputs import OutputDesk
 from cvec_circus.wire.outcome import Death
 
 
@@ -92,6 +96,44 @@ class TestLastWords(unittest.TestCase):
         lines = ("zero", "one", "two", "", "then", " ")
         deaths[0] = deaths[0]._replace(is_awaited=False, output=lines)
         self.assertEqual(self.words.said(self.watcher, 8), "one | two | then")
+        lines = ('  File "app.py", line 7', "    oops(", "        ~~~~^", "SyntaxError: ...")
+        deaths[0] = deaths[0]._replace(output=lines)
+        self.assertEqual(
+            self.words.said(self.watcher, 8), 'File "app.py", line 7 | oops( | SyntaxError: ...'
+        )
+
+
+class TestReading(unittest.TestCase):
+    def test_a_watcher_that_stops_with_its_last_process(self) -> None:
+        """Its streams are closed in the turn of the death, before the pump has read the rest."""
+        loop, may_go_on = Loop(), threading.Event()
+        self.addCleanup(loop.close)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        options = {"cmd": "run", "stdout_stream": {"filename": f"{folder.name}/log"}}
+        watcher, process = Watcher("job", WATCHER_OPTIONS.complete(options)), mock.Mock(wid=1)
+        outputs = OutputDesk(loop, mock.Mock())
+        self.addCleanup(outputs.join)
+        self.addCleanup(outputs.end)
+        self.addCleanup(may_go_on.set)
+        outputs.open(watcher)
+        outputs.pumps._main.do(may_go_on.wait)
+        read_fd, write_fd = os.pipe()
+        os.write(write_fd, b"said\n")
+        os.close(write_fd)
+        outputs.add(watcher, process, "stdout", read_fd, 7)
+        outputs.close(watcher)
+        told: list[object] = []
+
+        def has_read() -> None:
+            told.append(outputs.last_output(watcher, 7, LINES))
+            loop.stop()
+
+        outputs.catch_up(watcher, [7], has_read)
+        self.assertEqual(told, [])
+        may_go_on.set()
+        loop.run()
+        self.assertEqual(told, [["said"]])
 
 
 if __name__ == "__main__":

@@ -124,11 +124,14 @@ class TestFileStream(EmbeddedCase):
 
     def test_streams_that_change_while_they_are_used(self) -> None:
         other = self.folder / "other.log"
-        self.arbit(self.shell("echo $$; exec sleep 1000"))
+        self.arbit(self.shell("while echo $$; do sleep 0.05; done"))
         self.assertTrue(self.holds("\n"))
-        self.wire.order("set", name="a", options={"stdout_stream.filename": str(other)})
         (pid,) = self.wire.pids("a")
-        self.assertTrue(eventually(lambda: other.exists() and f"{pid}\n" == other.read_text()))
+        options = {"stdout_stream.filename": str(other), "stdout_stream.time_format": "at"}
+        self.wire.order("set", name="a", options=options)
+        self.assertTrue(eventually(lambda: other.exists() and other.read_text()[:3] == "at "))
+        self.assertIn(f" {pid}\n", other.read_text())
+        self.assertEqual(self.wire.pids("a"), [pid])
         conf = self.wire.call("get", name="a", keys=["stdout_stream_conf"])["options"]
         self.assertEqual(conf["stdout_stream_conf"]["filename"], str(other))
 
