@@ -42,6 +42,9 @@ LONGEST_ACTOR = 80
 PATIENCE = 5.0
 """Seconds after which a stop that waits for the plugin's code says so in the log."""
 
+SLOW = 10.0
+"""Seconds after which a start that waits for the plugin's code says so in the log."""
+
 OURS = b'{"run": "'
 """The beginning of our daemon's events, which need no completion."""
 
@@ -179,6 +182,7 @@ class Life:
 
     def _start(self, control: ZmqLoop) -> None:
         control.each_turn(partial(self._look, control))
+        control.call_later(SLOW, self._log_start)
         self._thread.start()
 
     def _let_go(self, control: ZmqLoop) -> None:
@@ -219,6 +223,11 @@ class Life:
             self.loop.stop()
             control.call_later(PATIENCE, self._log_wait)
         return False
+
+    def _log_start(self) -> None:
+        if not (self.is_up or self.is_over or self.stop_asked):
+            said = "%s: %s has not returned for %g s; until it does, no event is handled"
+            logger.warning(said, self.label, self._at, SLOW)
 
     def _log_wait(self) -> None:
         if not self.is_over:

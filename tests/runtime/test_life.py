@@ -77,6 +77,20 @@ class TestStop(PluginCase):
         self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
         self.assertEqual(plugin.seqs, [last])
 
+    def test_a_slow_handle_init_is_named(self) -> None:
+        plugin = self.make()
+        release = threading.Event()
+        plugin.on_init = lambda: release.wait(TIMEOUT)
+        with mock.patch.object(life, "SLOW", 0.01):
+            with self.assertLogs("cvec_circus", logging.WARNING) as logs:
+                thread = self.run_plugin(plugin)
+                self.assertTrue(eventually(lambda: logs.output))
+        release.set()
+        self.assertTrue(plugin.wait_for(lambda probe: "handle_init" in probe.calls))
+        self.end(plugin, thread)
+        said = "Probe: handle_init has not returned for 0.01 s; until it does, no event is handled"
+        self.assertEqual(logs.output, [f"WARNING:cvec_circus:{said}"])
+
     def test_a_stuck_handle_recv_is_named(self) -> None:
         plugin, thread = self.running()
         release = threading.Event()
