@@ -145,7 +145,7 @@ class TestScaling(AutoscalerCase):
         for phase in ("unready", "backoff"):
             with self.subTest(phase), self.assertLogs("cvec_circus", "INFO") as logs:
                 self.phase, self.server.page = phase, "1000"
-                plugin, thread = self.autoscaler(max=5)
+                plugin, thread = self.autoscaler(min=3, max=5)
                 self.looked(10)
                 self.assertEqual(self.number, 4)
                 self.server.page = "5"
