@@ -85,7 +85,7 @@ class TestLoop(ArbiterCase):
         self.assertEqual(seen, [((1,), {"b": 2}), arbiter.ident, "at"])
         with self.assertLogs("cvec_circus", "ERROR") as logs:
             loop.call_later(0, int, "x")
-            self.assertTrue(eventually(lambda: logs.records))
+            self.assertTrue(eventually(lambda: logs.output))
         self.assertIn("int raised", logs.output[0])
 
     def test_a_stop_before_the_start_has_opened_anything(self) -> None:
