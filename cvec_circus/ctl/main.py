@@ -187,7 +187,7 @@ def insist(endpoint: str, line: Line, refused: Fields) -> Fields | None:
     """Ask the person at the terminal, if there is one, and send what was refused once more.
 
     Returns:
-        The reply: the first one if nobody is there, and None if the answer was not yes.
+        The reply: the first one if there is no person, and None if the answer was not yes.
 
     Raises:
         CallError: There is no usable reply.

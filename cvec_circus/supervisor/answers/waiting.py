@@ -84,7 +84,7 @@ class Waiting:
             self.answer("; ".join(self._told()) or None)
 
     def _told(self) -> list[str]:
-        """Return the first errors, and the names of whom the others are."""
+        """Return the first errors, and the names of the watchers that have the others."""
         told = list(self._errors)[:MOST_DESCRIBED]
         if others := sorted(set(list(self._errors.values())[MOST_DESCRIBED:])):
             told.append(f"{len(others)} more failed: {first_of(others, MOST_NAMED)}")
