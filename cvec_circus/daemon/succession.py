@@ -52,6 +52,7 @@ class MainSuccession:
         self._words, self._estate = list(words), estate
         self._signals, self._log, self._unit = signals, log, unit
         self._started = os.path.realpath(sys.argv[0])  # a script, or a module that -m has run
+        self._text = _text(self._started)
 
     def find(self, python: str | None) -> str:
         """See `Succession`."""
@@ -93,16 +94,16 @@ class MainSuccession:
         return [python, *(["-m", MODULE] if script is None else [script]), *self._words]
 
     def _script_of(self, python: str) -> str | None:
-        """Return the script that a Python is to run: the one of now, or that of its name beside
-        another Python; None for the module, which -m looks for in the current directory first.
+        """Return the script that the same Python is to run again; None for the module, which -m
+        looks for in the current directory first.
 
-        A module that -m has run is no script: as such it would find the modules beside it, by names
-        that a user's own may have.
+        No trial runs a script, so it must be the one that has started this daemon, unchanged. A
+        module that -m has run is none: it would find the modules beside it, by names that a user's
+        own may have.
         """
-        name = os.path.basename(self._started)
-        beside = os.path.join(os.path.dirname(python), name)
-        script = self._started if python == sys.executable else beside
-        return script if name in SCRIPTS and os.path.isfile(script) else None
+        is_known = python == sys.executable and os.path.basename(self._started) in SCRIPTS
+        is_known = is_known and self._text is not None and _text(self._started) == self._text
+        return self._started if is_known else None
 
     def settle(self, then: Callable[[], object]) -> None:
         """See `Succession`."""
@@ -122,6 +123,15 @@ class MainSuccession:
         finally:
             if self._unit is not None:
                 self._unit.reloaded()
+
+
+def _text(path: str) -> bytes | None:
+    """Return what a file holds, None if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
 
 
 def go_back(inherited: Inherited, error: Exception) -> None:

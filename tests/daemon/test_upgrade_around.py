@@ -17,6 +17,7 @@ from tests.support.daemon import alive, child, folder, gone
 from tests.support.eventually import eventually
 from tests.support.upgrades import UpgradeCase, fifo
 
+STARTER = "import sys\nfrom cvec_circus.daemon.main import main\nsys.exit(main())\n"
 SLEEPERS = "[watcher:a]\nmin_uptime = 0.1\ncmd = sleep 100\nnumprocesses = 2\n"
 
 
@@ -354,9 +355,7 @@ class TestService(UpgradeCase):
         def prepare(folder: Path) -> None:
             (folder / "queue.py").write_text("raise RuntimeError('not yours')\n")
             (folder / "bin").mkdir()
-            (folder / "bin" / "cvec_circusd").write_text(
-                "import sys\nfrom cvec_circus.daemon.main import main\nsys.exit(main())\n"
-            )
+            (folder / "bin" / "cvec_circusd").write_text(STARTER)
 
         root = str(Path(cvec_circus.__file__).parents[1])
         run = f'shift 2; exec {sys.executable} bin/cvec_circusd "$@"'
@@ -367,6 +366,21 @@ class TestService(UpgradeCase):
         self.assertEqual(daemon.wire.pids("a"), pids)
         words = Path(f"/proc/{daemon.pid}/cmdline").read_text().split("\0")
         self.assertEqual(words[1], str(daemon.folder.resolve() / "bin" / "cvec_circusd"))
+
+    def test_a_script_that_is_another_one_now(self) -> None:
+        """No trial has run it."""
+
+        def prepare(folder: Path) -> None:
+            (folder / "cvec_circusd").write_text(STARTER)
+
+        root = str(Path(cvec_circus.__file__).parents[1])
+        run = f'shift 2; exec {sys.executable} cvec_circusd "$@"'
+        wrapper = ["env", f"PYTHONPATH={root}", "sh", "-c", run, "sh"]
+        daemon = self.daemon(SLEEPERS, wrapper=wrapper, prepare=prepare)
+        (daemon.folder / "cvec_circusd").write_text("exec python is no Python\n")
+        pids = daemon.wire.pids("a")
+        self.assertIn("version", daemon.call("upgrade"))
+        self.assertEqual(daemon.wire.pids("a"), pids)
 
     def test_in_the_background(self) -> None:
         daemon = Background(self, SLEEPERS).up("--log-output", "log")
