@@ -85,10 +85,7 @@ class ReloadConfig(Command):
         plan = dict(reply["plan"])
         for kind in ("watchers", "plugins", "sockets"):
             steps = plan.get(kind, ())
-            plan[kind] = [
-                {**conceal("", one), "changes": list(map(_concealed, one["changes"]))}
-                for one in steps
-            ]
+            plan[kind] = [{**conceal("", one), "changes": _all_concealed(one)} for one in steps]
         return {**reply, "plan": {**plan, "circus": list(map(_concealed, plan["circus"]))}}
 
     def script(self, reply: Fields) -> str:
@@ -118,6 +115,11 @@ def _changes(changes: Sequence[Fields]) -> Iterator[str]:
             yield f"    {name}: {before}, kept as set at run time; the file has {after}"
         else:
             yield f"    {name}: {before} -> {after}{EFFECTS.get(change['effect'], '')}"
+
+
+def _all_concealed(step: Fields) -> list[Fields]:
+    """Return the changes of a step, of a stream by its parts: what differs is not seen later."""
+    return [_concealed(part) for change in step["changes"] for part in _parts(change)]
 
 
 def _concealed(change: Fields) -> Fields:

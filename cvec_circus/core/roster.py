@@ -233,13 +233,15 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        needs = any(needs_fresh(name, undo.options.get(name), options[name]) for name in changed)
+        fresh = [n for n in changed if needs_fresh(n, undo.options.get(n), options[n])]
+        needs, keeps_run = bool(fresh), watcher.finishes_run and watcher.is_running
         if watcher.is_gone and watcher.goal.word != THE_END and (needs or "hooks" in changed):
             watcher.reason = ""  # it is about options that are gone
         if watcher.life is WAITING:
             self.steps.depend(watcher)
         self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
-        self.steps.take_over(watcher, changed)
+        # A run keeps its streams, too: its pipe is of no use without one.
+        self.steps.take_over(watcher, [n for n in changed if not (keeps_run and n in fresh)])
         rolls = given.fresh or (not watcher.finishes_run and (needs or watcher.is_outdated))
         rolls = rolls and watcher.is_running and watcher.wants_to_run
         at_stake = {name: options[name] for name in changed}
@@ -256,7 +258,7 @@ class Roster(Watchers):
         if rolls:
             names = (*changed, *given.dropped)
             self._roll(watcher, given.cause, undo._replace(names=names))
-        elif needs and watcher.finishes_run and watcher.is_running:
+        elif needs and keeps_run:
             generation = watcher.settings.renew(given.cause)
             watcher.goal = watcher.goal._replace(generation=generation)
         self.touch(watcher)

@@ -120,3 +120,13 @@ class TestReloadConfig(unittest.TestCase):
         self.assertEqual(before, "    cmd: ...th-a-switch -w 2'")
         self.assertTrue(after.startswith("...th-a-switch -w 3 x x x"), after)
         self.assertTrue(after.endswith("... (with fresh processes)"), after)
+
+    def test_a_secret_that_differs_is_seen_to(self) -> None:
+        before, after = ({"class": "own.Stream", "password": word} for word in ("one1", "two2"))
+        change = {"option": "stdout_stream", "before": before, "after": after, "effect": "live"}
+        step = {"name": "web", "action": "change", "processes": "", "why": "", "changes": [change]}
+        shown = ReloadConfig().concealed(plan(watchers=[step]))
+        self.assertEqual(
+            ReloadConfig().words(shown).splitlines(),
+            ["watcher web: changed", "    stdout_stream.password: *** -> ***"],
+        )

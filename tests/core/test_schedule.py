@@ -243,6 +243,19 @@ class TestOrders(ScheduleCase):
         self.assertEqual((job.status, job.is_outdated), ("active", False))
         self.assertEqual(self.world.payloads("reload"), [])
 
+    def test_a_run_keeps_the_stream_that_it_began_with(self) -> None:
+        job = self.up(stdout_stream={"filename": "/tmp/x"})
+        self.world.advance(110)
+        streams = list(self.world.streams)
+        self.world.set_options(job, {"stdout_stream": {}}, "command:set", None)
+        self.world.advance(10)
+        self.assertEqual(self.world.streams, streams)
+        self.world.set_options(job, {"stdout_stream": {"filename": "/tmp/y"}}, "command:set", None)
+        self.world.advance(10)
+        self.end()
+        self.world.advance(100)
+        self.assertEqual(self.world.streams[len(streams) :], [("job", "close"), ("job", "open")])
+
     def test_a_reload_brings_them_into_the_run(self) -> None:
         job = self.up()
         self.world.advance(110)
