@@ -87,6 +87,8 @@ class TestAllLogs(LogsCase):
                 check=False,
             )
             text = os.read(master, 1000).decode()
+            while not text.endswith("\n"):  # a terminal may give a line in parts
+                text += os.read(master, 1000).decode()
             os.close(master)
             os.close(slave)
             self.assertEqual(done.returncode, 0)

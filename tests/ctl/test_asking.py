@@ -23,6 +23,14 @@ ASKED = "[y/N] "
 ALL = "stop all 3 watchers (3 processes)? [y/N] "
 
 
+def line_of(terminal: int) -> bytes:
+    """Read a line from a terminal, which may give it in parts."""
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(terminal, 100)
+    return line
+
+
 class AskingCase(CtlCase):
     """Looks at what a command came to."""
 
@@ -267,14 +275,14 @@ class TestElsewhere(AskingCase):
         self.addCleanup(os.close, theirs)
         self.assertEqual(self.started(stdin=theirs).stdout, b"ok\n")
         self.started(stdout=theirs)
-        self.assertEqual(os.read(ours, 100), b"ok\r\n")
+        self.assertEqual(line_of(ours), b"ok\r\n")
 
     def test_a_script(self) -> None:
         ours, theirs = pty.openpty()
         self.addCleanup(os.close, ours)
         self.addCleanup(os.close, theirs)
         self.started("sh", "-c", '"$@"; exit $?', "sh", stdin=theirs, stdout=theirs)
-        self.assertEqual(os.read(ours, 100), b"ok\r\n")
+        self.assertEqual(line_of(ours), b"ok\r\n")
 
 
 if __name__ == "__main__":

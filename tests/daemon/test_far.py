@@ -63,6 +63,7 @@ class TestFar(DaemonCase):
 
     def test_what_happens(self) -> None:
         argv = script("cvec_circusctl", "--endpoint", self.far.endpoint, *THERE, "listen")
+        argv += ["--timeout", str(TIMEOUT)]  # a busy machine may take longer than 5 s
         listening = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         assert listening.stdout is not None
         self.addCleanup(listening.stdout.close)
