@@ -29,7 +29,7 @@ class TestJobs(RevivalCase):
     def test_a_job_that_was_missed(self) -> None:
         old = self.job()
         run = old.run
-        self.world.clock = run.at + 30  # nobody is there
+        self.world.clock = run.at + 30  # no daemon runs
         watcher = self.crash()
         self.next.settle()
         self.assertEqual(self.next.spawned, [])
