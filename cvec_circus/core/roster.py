@@ -240,8 +240,9 @@ class Roster(Watchers):
         if watcher.life is WAITING:
             self.steps.depend(watcher)
         self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
-        # A run keeps its streams, too: its pipe is of no use without one.
-        self.steps.take_over(watcher, [n for n in changed if not (keeps_run and n in fresh)])
+        # A run whose stream is taken away keeps it: nothing else would read its pipe.
+        kept = [n for n in fresh if not options[n]] if keeps_run else []
+        self.steps.take_over(watcher, [n for n in changed if n not in kept])
         rolls = given.fresh or (not watcher.finishes_run and (needs or watcher.is_outdated))
         rolls = rolls and watcher.is_running and watcher.wants_to_run
         at_stake = {name: options[name] for name in changed}

@@ -250,11 +250,19 @@ class TestOrders(ScheduleCase):
         self.world.set_options(job, {"stdout_stream": {}}, "command:set", None)
         self.world.advance(10)
         self.assertEqual(self.world.streams, streams)
-        self.world.set_options(job, {"stdout_stream": {"filename": "/tmp/y"}}, "command:set", None)
-        self.world.advance(10)
         self.end()
         self.world.advance(100)
         self.assertEqual(self.world.streams[len(streams) :], [("job", "close"), ("job", "open")])
+
+    def test_a_stream_that_comes_in_a_run_is_there_for_what_starts_in_it(self) -> None:
+        job = self.up()
+        self.world.advance(110)
+        streams = list(self.world.streams)
+        self.world.set_options(job, {"stdout_stream": {"filename": "/tmp/y"}}, "command:set", None)
+        self.assertEqual(self.world.streams[len(streams) :], [("job", "open")])
+        self.world.reload([job], "command:reload", False, None)
+        self.world.advance(10)
+        self.assertEqual(len(self.world.spawned), 2)
 
     def test_a_reload_brings_them_into_the_run(self) -> None:
         job = self.up()
