@@ -52,7 +52,8 @@ class MainSuccession:
         self._words, self._estate = list(words), estate
         self._signals, self._log, self._unit = signals, log, unit
         self._started = os.path.realpath(sys.argv[0])  # a script, or a module that -m has run
-        self._text = _text(self._started)
+        is_script = os.path.basename(self._started) in SCRIPTS
+        self._text = _text(self._started) if is_script else None
 
     def find(self, python: str | None) -> str:
         """See `Succession`."""
@@ -101,9 +102,9 @@ class MainSuccession:
         module that -m has run is none: it would find the modules beside it, by names that a user's
         own may have.
         """
-        is_known = python == sys.executable and os.path.basename(self._started) in SCRIPTS
-        is_known = is_known and self._text is not None and _text(self._started) == self._text
-        return self._started if is_known else None
+        if self._text is None or python != sys.executable or _text(self._started) != self._text:
+            return None
+        return self._started
 
     def settle(self, then: Callable[[], object]) -> None:
         """See `Succession`."""

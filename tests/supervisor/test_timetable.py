@@ -56,7 +56,7 @@ class Desk(TimetableDesk):
             self.loop.run()
 
     def told(self) -> list[str]:
-        """What was missed, as the core is told."""
+        """Return what the core was told of missed runs."""
         return [fact.text for fact in self.facts if isinstance(fact, Missed)]
 
     def end(self) -> None:
